@@ -1,0 +1,1 @@
+"""The command line ``smie-pipe``: stages, the run folder and its provenance."""

@@ -1,0 +1,45 @@
+"""The one progress bar of the project: unit, rate, and a log line where there is no terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+logger = logging.getLogger(__name__)
+Item = TypeVar("Item")
+LOG_EVERY_S = 30.0
+
+
+def progress(
+    items: Iterable[Item], *, total: int | None = None, what: str = "", unit: str = "it"
+) -> Iterator[Item]:
+    """Yield ``items`` under a bar on stderr; without a terminal log a line every 30 s.
+
+    The bar is silent when this module's logger is off for INFO (option ``-q``). It shows only
+    after half a second, so short loops leave no trace.
+    """
+    if not logger.isEnabledFor(logging.INFO):
+        yield from items
+        return
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, total=total, desc=what, unit=unit, delay=0.5, leave=False)
+    else:
+        yield from _logged(items, total, what, unit)
+
+
+def _logged(items: Iterable[Item], total: int | None, what: str, unit: str) -> Iterator[Item]:
+    start = last = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - last >= LOG_EVERY_S:
+            last = now
+            of = f"/{total}" if total else ""
+            logger.info("%s: %d%s %s, %.1f %s/s", what, done, of, unit, done / (now - start), unit)
+        yield item
