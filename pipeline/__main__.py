@@ -1,0 +1,5 @@
+"""``python -m pipeline`` is ``smie-pipe``; torchrun starts it this way."""
+
+from pipeline.cli import main
+
+main()

@@ -1,0 +1,162 @@
+"""The command ``smie-pipe``: a chain of stages from raw Kinect v2 files to a zero-shot score."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.commands import COMMANDS
+from pipeline.study import FAILED, Study, is_main_process
+from preprocessing.errors import InputError, unknown_choice
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 99}
+
+
+class Pipeline(click.Group):
+    """The group: turns errors meant for the user into one message and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chain; InputError and OSError end it with their message."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except InputError as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from error
+        except KeyboardInterrupt:
+            click.echo("interrupted; the same command goes on from what is whole", err=True)
+            raise
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find a command; an unknown one is a usage error that offers the nearest."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise click.UsageError(str(unknown_choice("command", args[0], self.commands)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Pipeline, chain=True, context_settings=CONTEXT)
+@click.option(
+    "--run",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Run folder: one study's files, each stage's output and run.json.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda[:N]",
+    help="Where to run.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of every random choice.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML file with a table per stage: [preprocess] frames = 50.",
+)
+@click.option("-v", "--verbose", count=True, help="Say more on stderr.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only warnings and errors on stderr.")
+@click.version_option(package_name="smie-pipe")
+@click.pass_context
+def cli(
+    ctx: click.Context,
+    folder: Path | None,
+    device: str,
+    seed: int,
+    config: Path | None,
+    verbose: int,
+    quiet: bool,
+) -> None:
+    """Zero-shot skeleton action recognition, from raw Kinect v2 files to a score.
+
+    The stages are chained: each reads what the one before wrote into the run folder, and skips
+    what is already made in the same way.
+
+    \b
+      smie-pipe --run runs/ntu60 preprocess RAW --dataset ntu60 \\
+          pretrain-backbone --split ntu60-smie-1 extract zeroshot --method smie
+    """  # noqa: D301
+    speak(verbose, quiet)
+    if config is not None:
+        ctx.default_map = read_config(config)
+    ctx.obj = Study(folder, device, seed)
+
+
+@cli.result_callback()
+@click.pass_context
+def finish(ctx: click.Context, *_: Any, **__: Any) -> None:
+    """Exit with 1 after the whole chain if a stage met damaged files."""
+    if ctx.meta.get(FAILED):
+        ctx.exit(1)
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def read_config(path: Path) -> dict[str, dict[str, Any]]:
+    """Return a TOML file's tables as defaults of the stages' options.
+
+    Raises
+    ------
+    InputError
+        If the file is no TOML, or a table or key is not a stage or one of its options.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected TOML, found {error}") from error
+    defaults: dict[str, dict[str, Any]] = {}
+    for stage, table in tables.items():
+        if stage not in cli.commands:
+            raise InputError(f"{path}: {unknown_choice('stage', stage, cli.commands)}")
+        if not isinstance(table, dict):
+            raise InputError(f"{path}: expected a table [{stage}], found {table!r}")
+        names = {p.name: p for p in cli.commands[stage].params if isinstance(p, click.Option)}
+        values = {key.replace("-", "_"): value for key, value in table.items()}
+        for key in values:
+            if key not in names:
+                raise InputError(f"{path}: [{stage}] {unknown_choice('option', key, names)}")
+        defaults[stage] = values
+    return defaults
+
+
+class _BesideBars(logging.StreamHandler):
+    """Writes log lines above a progress bar, not through it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm = sys.modules.get("tqdm")
+        if tqdm is None:
+            super().emit(record)
+        else:
+            tqdm.tqdm.write(self.format(record), file=sys.stderr)
+
+
+def speak(verbose: int, quiet: bool) -> None:
+    """Set what is said on stderr: warnings with ``-q``, else facts, with ``-v`` details."""
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    if not is_main_process():
+        level = logging.ERROR
+    handler = _BesideBars(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in ("pipeline", "preprocessing", "backbones", "zeroshot"):
+        logging.getLogger(name).setLevel(level)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="smie-pipe")

@@ -1,0 +1,85 @@
+"""``smie-pipe preprocess``: raw Kinect v2 files to ``skeletons.h5``."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.options import json_option, overwrite_option, report
+from pipeline.provenance import digest_listing
+from pipeline.runfolder import Task
+from pipeline.stage import Stage, build_config, config_options
+from pipeline.study import FAILED, Study, pass_study
+from preprocessing.config import PreprocessConfig, PreprocessRun
+
+if TYPE_CHECKING:
+    from preprocessing.preprocess import PreprocessReport
+
+logger = logging.getLogger(__name__)
+
+
+@click.command("preprocess", cls=Stage)
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@config_options(PreprocessConfig)
+@config_options(PreprocessRun)
+@overwrite_option
+@json_option
+@pass_study
+@click.pass_context
+def preprocess(
+    ctx: click.Context,
+    study: Study,
+    source: Path,
+    overwrite: bool,
+    as_json: bool,
+    **values: Any,
+) -> None:
+    """Read the raw recordings under SOURCE into skeletons.h5.
+
+    SOURCE is a folder or zip of NTU .skeleton files, a folder of PKU-MMD, own recordings in
+    either layout with a classes.csv (id,name), or the field's ready-made arrays. Damaged files
+    are recorded in the output and end the stage with exit code 1.
+    """
+    config = build_config(PreprocessConfig, values)
+    how = build_config(PreprocessRun, values)
+    made = run_preprocess(study, source, config, how, overwrite=overwrite)
+    if made is None:
+        return
+    report(str(made), dataclasses.asdict(made), as_json)
+    if made.failed:
+        ctx.meta[FAILED] = True
+
+
+def run_preprocess(
+    study: Study,
+    source: Path,
+    config: PreprocessConfig,
+    how: PreprocessRun,
+    *,
+    overwrite: bool = False,
+) -> PreprocessReport | None:
+    """Make the run folder's ``skeletons.h5``; None where it is there, made in just this way."""
+    from preprocessing.preprocess import preprocess as read_all
+
+    run = study.run
+    task = Task(
+        "preprocess",
+        run.skeletons,
+        options=dataclasses.asdict(config),
+        inputs={"raw files": _fingerprint(source)},
+    )
+    if run.is_done(task, overwrite=overwrite):
+        logger.info("preprocess: %s is made already, by the same inputs and options", task.output)
+        return None
+    with run.recording(task, source=str(source), how=dataclasses.asdict(how)):
+        return read_all(source, run.skeletons, config, run=how)
+
+
+def _fingerprint(source: Path) -> str:
+    if source.is_file():
+        return digest_listing([source], source.parent)
+    return digest_listing((path for path in source.rglob("*") if path.is_file()), source)
