@@ -5,23 +5,30 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-DATASET_NAMES = ("ntu60", "ntu120", "pku51", "custom")
+DATASET_NAMES = ("auto", "ntu60", "ntu120", "pku51", "custom")
 LAYOUTS = ("auto", "ntu", "pku", "arrays", "pyskl")
 ORDERS = ("auto", "file", "motion")
+TURNS = ("recipe", "exact", "none")
 
 
 @dataclass(frozen=True)
 class PreprocessConfig:
     """Choices that decide what ``skeletons.h5`` holds. Saved in it as ``recipe``."""
 
-    dataset: str = "ntu60"
-    """Whose classes and protocols apply; ``custom`` reads ``classes.csv`` beside the files."""
+    dataset: str = "auto"
+    """Whose classes and protocols apply; ``custom`` reads ``classes.csv`` beside the files.
+    ``auto``: ``custom`` where there is one; otherwise ``pku51`` for PKU-MMD's layout, ``ntu120``
+    for NTU's with any action above 60, else ``ntu60``."""
 
     layout: str = "auto"
     """How the files are written; ``auto`` looks at their names."""
 
     frames: int = 50
     """Length of a stored clip (SMIE, section 4.2)."""
+
+    turn: str = "recipe"
+    """How shoulders are brought parallel to x: ``recipe`` as in public code, one sign for a whole
+    clip; ``exact`` by the true angle of each frame; ``none``."""
 
     min_frames: int = 5
     """A clip with fewer valid frames is rejected: a sixth of a second shows no action, and the
@@ -31,6 +38,9 @@ class PreprocessConfig:
     """File of the official names without skeletons (three header lines, then a name a line).
     Those recordings are rejected unread. Without it, recordings without a body are found while
     reading."""
+
+    classes: str | None = None
+    """Custom recordings: the ``classes.csv`` (id,name), where it is not beside them."""
 
     skeleton_dir: str | None = None
     """PKU-MMD: folder of the skeleton files, where the names in use are not found."""
@@ -119,7 +129,7 @@ class PreprocessRun:
 
 
 def _faults(config: PreprocessConfig) -> list[str]:
-    choices = (("dataset", DATASET_NAMES), ("layout", LAYOUTS), ("order", ORDERS))
+    choices = (("dataset", DATASET_NAMES), ("layout", LAYOUTS), ("order", ORDERS), ("turn", TURNS))
     least = (
         ("frames", 2),
         ("min_frames", 1),
