@@ -84,8 +84,8 @@ class PreprocessConfig:
 
     order: str = "auto"
     """Which body comes first. ``file``: the one the sensor named first. ``motion``: the one that
-    moves most. ``auto``: ``file`` while all bodies of the recording are kept, so that a clean
-    file is never changed, and ``motion`` where two had to be chosen out of more."""
+    moves most. ``auto``: ``file``, so that a clean file is never changed, and ``motion`` where two
+    had to be chosen out of more."""
 
     def __post_init__(self) -> None:
         """Check every choice and report all faults at once."""
