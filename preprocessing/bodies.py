@@ -250,7 +250,7 @@ def _placed(
     bodies = np.full((len(tracks), raw.frames, *raw.xyz.shape[1:]), np.nan)
     for body, track in zip(bodies, tracks, strict=True):
         body[raw.frame[track]] = _trusted_joints(raw, track, config.min_joint_state, notes)
-    kept: np.ndarray = present(bodies).any(axis=0)
+    kept: np.ndarray = np.any(present(bodies), axis=0)
     lost = len(kept) - np.count_nonzero(kept)
     if not lost:
         return bodies

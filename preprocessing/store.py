@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,26 +22,28 @@ if TYPE_CHECKING:
 FORMAT = "smie-pipe skeletons"
 VERSION = 1
 CHUNK_CLIPS = 16
+FINDING_GROUPS = {"rejected": ("damaged", "excluded"), "noticed": ("noticed",)}
 
 _GROUPED_BY = {"subjects": "subject", "cameras": "camera", "setups": "setup"}
 
 
 @dataclass(frozen=True)
-class Rejected:
-    """One recording or action that is not in the file, and why."""
+class Finding:
+    """Something about one recording or action that its user should know."""
 
     name: str
     """Name of the recording or of the clip."""
     path: str
     """Where it was read."""
     line: int
-    """Line of the fault in that file, from 1; 0 where it concerns no line."""
+    """Line in that file, from 1; 0 where it concerns no line."""
     reason: str
     """A few words, the same for all of a kind, to be counted."""
     detail: str = ""
     """The whole message."""
-    bad: bool = True
-    """True for damage; False for what a rule leaves out, such as the official list."""
+    severity: str = "damaged"
+    """``damaged``: left out for a fault in a file. ``excluded``: left out by a rule, such as the
+    official list. ``noticed``: in the file all the same."""
 
 
 def write_skeletons(
@@ -54,7 +56,7 @@ def write_skeletons(
     dataset: str = "custom",
     recipe: Mapping[str, Any] | None = None,
     protocols: Mapping[str, np.ndarray] | None = None,
-    rejected: Sequence[Rejected] = (),
+    findings: Sequence[Finding] = (),
     attrs: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a whole ``skeletons.h5`` and return the digest of its data.
@@ -102,7 +104,9 @@ def write_skeletons(
         _write(file, "class_ids", ids.astype(np.int32), digest)
         for name, parts in sorted((protocols or {}).items()):
             _write(file, f"protocols/{name}", np.asarray(parts, dtype=np.int8), digest)
-        _write_rejected(file.create_group("rejected"), rejected)
+        for group, severities in FINDING_GROUPS.items():
+            chosen = [item for item in findings if item.severity in severities]
+            _write_findings(file.create_group(group), chosen)
         file.attrs.update(
             {
                 "format": FORMAT,
@@ -264,15 +268,14 @@ class SkeletonFile:
         known = [*self.protocols, *(f"{kind}:..." for kind in self._groups())]
         raise unknown_choice(f"protocol of {self.path} ({self.dataset})", name, known)
 
-    def rejected(self) -> list[Rejected]:
-        """Return what is not in the file, and why."""
-        group = self._file["rejected"]
-        columns = [group[name] for name in ("name", "path", "line", "reason", "detail", "bad")]
-        lists = [c.asstr()[:] if c.dtype.kind == "O" else c[:] for c in columns]
-        return [
-            Rejected(n, p, int(at), r, d, bool(b))
-            for n, p, at, r, d, b in zip(*lists, strict=True)
-        ]
+    def findings(self) -> list[Finding]:
+        """Return what is not in the file and why, then what was noticed in what is."""
+        return [finding for group in FINDING_GROUPS for finding in self._findings(group)]
+
+    def _findings(self, group: str) -> list[Finding]:
+        columns = [self._file[group][field.name] for field in fields(Finding)]
+        lists = [c.asstr()[:] if c.dtype.kind == "O" else c[:].tolist() for c in columns]
+        return [Finding(*values) for values in zip(*lists, strict=True)]
 
     def _groups(self) -> list[str]:
         return [kind for kind, column in _GROUPED_BY.items() if column in self.columns]
@@ -384,12 +387,13 @@ def _write(file: h5py.File, name: str, values: np.ndarray, digest: Any) -> None:
     digest.update(content)
 
 
-def _write_rejected(group: h5py.Group, rejected: Sequence[Rejected]) -> None:
+def _write_findings(group: h5py.Group, findings: Sequence[Finding]) -> None:
     import h5py
 
-    text = h5py.string_dtype()
-    for name in ("name", "path", "reason", "detail"):
-        values = np.asarray([getattr(item, name) for item in rejected], dtype=object)
-        group.create_dataset(name, data=values, dtype=text)
-    group.create_dataset("line", data=np.asarray([item.line for item in rejected], np.int64))
-    group.create_dataset("bad", data=np.asarray([item.bad for item in rejected], np.int8))
+    for field in fields(Finding):
+        values = [getattr(item, field.name) for item in findings]
+        if field.name == "line":
+            group.create_dataset(field.name, data=np.asarray(values, np.int64))
+        else:
+            data = np.asarray(values, dtype=object)
+            group.create_dataset(field.name, data=data, dtype=h5py.string_dtype())

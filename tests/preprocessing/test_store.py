@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from preprocessing.errors import InputError
-from preprocessing.store import Rejected, SkeletonFile, write_skeletons
+from preprocessing.store import Finding, SkeletonFile, write_skeletons
 
 
 @pytest.fixture
@@ -24,15 +24,16 @@ def write(path, x, **changes):
 
 
 def test_what_is_written_is_read(tmp_path, clips):
-    lost = Rejected("S1", "a/S1.skeleton", 6, "wrong number of fields", "S1:6: ...", True)
-    digest = write(tmp_path / "s.h5", clips, rejected=[lost], recipe={"frames": 4})
+    lost = Finding("S1", "a/S1.skeleton", 6, "wrong number of fields", "S1:6: ...")
+    seen = Finding("S2", "a/S2.skeleton", 0, "in no split list", severity="noticed")
+    digest = write(tmp_path / "s.h5", clips, findings=[seen, lost], recipe={"frames": 4})
     with SkeletonFile(tmp_path / "s.h5") as file:
         np.testing.assert_array_equal(file.x[:], clips)
         assert file.label.tolist() == [0, 1, 2, 0, 1, 2]
         assert file.class_names == ["sit down", "bow", "Gruß"]
         assert file.class_ids.tolist() == [1, 2, 3]
         assert file.bodies.tolist() == [1, 1, 1, 2, 2, 2]
-        assert file.rejected() == [lost]
+        assert file.findings() == [lost, seen]
         assert file.recipe == {"frames": 4}
         assert (file.digest, len(file), file.name[2]) == (digest, 6, "clip000002")
 
