@@ -1,0 +1,306 @@
+"""Every method on every split with every seed: check all, train what is not done, collect."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backbones.features import FeatureSet, read_features
+from preprocessing.errors import InputError
+from preprocessing.progress import progress
+from zeroshot.base import ClassTexts
+from zeroshot.choosing import FEWEST
+from zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
+from zeroshot.embeddings import class_texts
+from zeroshot.methods import method_class
+from zeroshot.onerun import Task, Texts
+from zeroshot.results import Result, Results, read_results
+from zeroshot.training import has_masked
+from zeroshot.variants import Variant, variants
+from zeroshot.workers import how_many, perform_all
+
+logger = logging.getLogger(__name__)
+RECIPE = 1
+"""Raised when a change of this package changes what the same options give."""
+
+
+class SomeFailed(InputError):
+    """Some trainings went wrong; the results of the others are written.
+
+    ``results`` are all of the run folder.
+    """
+
+    def __init__(self, message: str, results: Results):
+        super().__init__(message)
+        self.results = results
+
+
+def run_experiments(
+    features: Mapping[str, Path],
+    run_dir: Path,
+    config: ZeroShotConfig,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    run: ZeroShotRun | None = None,
+    texts: Mapping[TextSource, ClassTexts] | None = None,
+) -> Results:
+    """Train and test every method on every split; return and write all results of the folder.
+
+    Parameters
+    ----------
+    features
+        Name of each split and its features file.
+    run_dir
+        Gets ``results.json``, ``results.csv`` and ``SPLIT/VARIANT/seed-K/`` per training.
+        Results of other splits, methods and seeds in it stay.
+    config
+        What to train and how to choose.
+    seed
+        The first training's; the others count up.
+    device
+        As torch names it.
+    run
+        How many side by side, and whether to train again what is done.
+    texts
+        Embeddings of all classes for each source of ``config``; by default made here.
+
+    Raises
+    ------
+    InputError
+        Before any work, for everything that is wrong with methods, texts or features.
+    SomeFailed
+        After all work, if some trainings diverged.
+    """
+    run = run or ZeroShotRun()
+    sets = load_checked(features, config)
+    first = next(iter(sets.values()))
+    asked = variants(config, str(first.attrs.get("dataset", "custom")))
+    _check_masked(asked, sets)
+    tables = _texts(config, first.class_names, texts, any(needs_parts(v) for v in asked))
+    tasks = _tasks(features, sets, asked, tables, config, seed, device, run_dir)
+    done = {task: None if run.overwrite else task.done() for task in tasks}
+    return _perform(tasks, done, run_dir, how_many(run.jobs, len(tasks), device))
+
+
+def _perform(
+    tasks: Sequence[Task], done: Mapping[Task, Result | None], run_dir: Path, processes: int
+) -> Results:
+    """Do what is not done, and write the results, also when interrupted."""
+    found = [result for result in done.values() if result is not None]
+    open_tasks = [task for task in tasks if done[task] is None]
+    if found:
+        logger.info("%d of %d trainings are done already, skipped", len(found), len(tasks))
+    failed: list[str] = []
+    try:
+        work = perform_all(open_tasks, min(processes, max(1, len(open_tasks))))
+        for task, outcome in progress(work, total=len(open_tasks), what="trainings", unit="run"):
+            if isinstance(outcome, str):
+                failed.append(outcome)
+            else:
+                found.append(outcome)
+                logger.debug("%s: %.2f %%", task.folder, 100 * outcome.accuracy)
+    finally:
+        results = read_results(run_dir).merge(found)
+        results.write()
+    if failed:
+        listed = "\n".join(failed)
+        raise SomeFailed(f"{len(failed)} of {len(tasks)} trainings failed:\n{listed}", results)
+    return results
+
+
+def load_checked(features: Mapping[str, Path], config: ZeroShotConfig) -> dict[str, FeatureSet]:
+    """Read the features of all splits and check that they serve; see ``run_experiments``.
+
+    Raises
+    ------
+    InputError
+        With every fault of every file.
+    """
+    if not features:
+        raise InputError("no features are given; make them with `extract`")
+    sets = {split: read_features(path) for split, path in features.items()}
+    faults = [
+        f"{features[split]}: {fault}"
+        for split, found in sets.items()
+        for fault in _faults(split, found, config)
+    ]
+    faults += _mixed(features, sets)
+    if faults:
+        raise InputError("these features cannot be used:\n" + "\n".join(faults))
+    return sets
+
+
+def _faults(split: str, found: FeatureSet, config: ZeroShotConfig) -> Iterable[str]:
+    """Yield what is wrong with one split's features, in words."""
+    made_for = found.attrs.get("split", split)
+    if made_for != split:
+        yield f"holds the features of split {made_for!r}, expected {split!r}; run `extract` again"
+    if not (np.isfinite(found.v).all() and np.isfinite(found.v_masked).all()):
+        yield "holds values that are not finite; run `extract` again"
+    if len(found.seen) < 2:
+        yield (
+            f"{len(found.seen)} seen class(es), at least 2 are needed to tell a class from "
+            "another; choose a split with fewer unseen classes"
+        )
+    if not found.unseen:
+        yield "no class is unseen; choose a split that leaves some out"
+    yield from _empty(found, "seen_train", found.seen, "training clips")
+    yield from _empty(found, "unseen_test", found.unseen, "test clips")
+    if config.gzsl != "none" and not found.counts()["seen_test"]:
+        yield "no test clips of seen classes, which --gzsl needs"
+    if (config.gzsl != "none" or config.select == "held-out") and len(found.seen) < FEWEST:
+        yield f"{len(found.seen)} seen classes, at least {FEWEST} are needed to hold some out"
+
+
+def _empty(found: FeatureSet, part: str, labels: Sequence[int], what: str) -> Iterable[str]:
+    here = set(found.take(part).label.tolist())
+    empty = [found.class_names[label] for label in labels if label not in here]
+    if empty:
+        yield f"no {what} of {', '.join(map(repr, empty))}; choose a split or protocol with some"
+
+
+def _mixed(features: Mapping[str, Path], sets: Mapping[str, FeatureSet]) -> list[str]:
+    """Say where files of different datasets, or with other classes or widths, stand together."""
+    first_split, first = next(iter(sets.items()))
+    faults = []
+    for split, found in sets.items():
+        for what, one, other in (
+            ("dataset", found.attrs.get("dataset"), first.attrs.get("dataset")),
+            ("class names", found.class_names, first.class_names),
+        ):
+            if one != other:
+                said = f"{one!r} and {other!r}" if what == "dataset" else "two lists"
+                faults.append(
+                    f"{features[split]}: another {what} than {features[first_split]} ({said}); "
+                    "give features of one dataset"
+                )
+    return faults
+
+
+def _texts(
+    config: ZeroShotConfig,
+    class_names: list[str],
+    given: Mapping[TextSource, ClassTexts] | None,
+    parts_of_speech: bool,
+) -> list[Texts]:
+    """Return the embeddings of every source, checked against the number of classes."""
+    own = None if config.verbs_nouns is None else Path(config.verbs_nouns)
+    tables = []
+    for source in config.sources():
+        table = (
+            class_texts(
+                class_names,
+                source=source.text,
+                model=source.model,
+                parts_of_speech=parts_of_speech,
+                verbs_nouns=own,
+            )
+            if given is None
+            else given[source]
+        )
+        if len(table) != len(class_names):
+            raise InputError(
+                f"class texts {source.text!r} of {source.model!r}: {len(table)} embeddings for "
+                f"{len(class_names)} classes; one row per class is needed, in label order"
+            )
+        tables.append(Texts.of(source, table))
+    return tables
+
+
+def _tasks(
+    features: Mapping[str, Path],
+    sets: Mapping[str, FeatureSet],
+    asked: Sequence[Variant],
+    tables: Sequence[Texts],
+    config: ZeroShotConfig,
+    seed: int,
+    device: str,
+    run_dir: Path,
+) -> list[Task]:
+    """Return every training to do, those on the same features one after the other.
+
+    Raises
+    ------
+    InputError
+        If a method lacks verbs and nouns, or two trainings would share a folder.
+    """
+    digests = {split: _digest_features(found) for split, found in sets.items()}
+    tasks = [
+        Task(split, path, variant, table, config, seed + k, device, run_dir, "")
+        for split, path in features.items()
+        for variant in asked
+        for table in tables
+        for k in range(config.seeds)
+    ]
+    _check_tasks(tasks)
+    return [replace(task, digest=_digest(task, digests[task.split])) for task in tasks]
+
+
+def needs_parts(variant: Variant) -> bool:
+    """Return whether a method reads verbs and nouns: JPoSE, SynSE, or one that says so.
+
+    A method of the user's own says so by a class attribute ``parts_of_speech = True``.
+    """
+    by_default = variant.method in ("jpose", "synse")
+    return bool(getattr(method_class(variant.spec), "parts_of_speech", by_default))
+
+
+def _check_masked(asked: Sequence[Variant], sets: Mapping[str, FeatureSet]) -> None:
+    without = [split for split, found in sets.items() if not has_masked(found)]
+    if without and any(variant.method == "smie" for variant in asked):
+        raise InputError(
+            f"{', '.join(without)}: no features of masked clips, which SMIE's temporal "
+            "constraint needs; use smie-wo-l2 there, or extract features from clips"
+        )
+
+
+def _check_tasks(tasks: Sequence[Task]) -> None:
+    shared = [folder for folder, n in Counter(task.folder for task in tasks).items() if n > 1]
+    if shared:
+        raise InputError(
+            f"two trainings would be written to {shared[0]}: two text sources have the same "
+            "name; rename a file"
+        )
+    for task in tasks:
+        if needs_parts(task.variant) and task.texts.verb is None:
+            task.texts.tensors().parts_of_speech(task.variant.method)
+
+
+def _digest_features(found: FeatureSet) -> str:
+    """Return a digest of all that a training reads of a features file."""
+    digest = hashlib.sha256(json.dumps([found.seen, found.unseen, found.class_names]).encode())
+    for name in ("v", "v_masked", "label", "part"):
+        digest.update(np.ascontiguousarray(getattr(found, name)).tobytes())
+    return digest.hexdigest()
+
+
+def _digest(task: Task, features: str) -> str:
+    """Return a digest of data and options: the same digest, the same result."""
+    texts = hashlib.sha256()
+    parts = (task.texts.verb, task.texts.noun) if needs_parts(task.variant) else ()
+    for table in (task.texts.sentence, *parts):
+        texts.update(b"-" if table is None else np.ascontiguousarray(table).tobytes())
+    config: dict[str, Any] = {"select": task.config.select, "gzsl": task.config.gzsl}
+    if task.config.select != "last" or task.config.gzsl != "none":
+        config["held_out"] = [task.config.held_out_share, task.config.held_out_folds]
+    said = {
+        "recipe": RECIPE,
+        "features": features,
+        "texts": texts.hexdigest(),
+        "spec": task.variant.spec,
+        "options": dict(task.variant.options),
+        "config": config,
+        "optimistic": task.config.also_optimistic,
+        "seed": task.seed,
+        "device": task.device.partition(":")[0],
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
