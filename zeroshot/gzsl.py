@@ -92,7 +92,7 @@ class Curve:
     def best_gamma(self) -> float:
         """Return the gamma with the highest H; amid several, the middle one of them."""
         H = self.H
-        best = np.flatnonzero(H == H.max())
+        best = np.flatnonzero(np.equal(H, H.max()))
         return float(self.gamma[best[len(best) // 2]])
 
     def thin(self, points: int = 101) -> dict[str, list[float]]:
@@ -139,8 +139,10 @@ def at(c: Contest, gamma: float) -> dict[str, float]:
 
 @dataclass(frozen=True, eq=False)
 class Clues:
-    """What the gate looks at: zero-shot scores (N, Ku) of the unseen classes, and the seen
-    classifier's log-odds (N, Ks), with whether each names the clip rightly, (N,) each.
+    """What the gate looks at.
+
+    Zero-shot scores (N, Ku) of the unseen classes, the seen classifier's logits (N, Ks), and
+    whether each side names the clip rightly, (N,) each.
     """
 
     unseen_scores: Array

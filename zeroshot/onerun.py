@@ -52,7 +52,8 @@ class Texts:
 
     def tensors(self) -> ClassTexts:
         """Return them as a method takes them."""
-        return ClassTexts(self.sentence, self.verb, self.noun)
+        parts = [None if t is None else torch.as_tensor(t) for t in (self.verb, self.noun)]
+        return ClassTexts(torch.as_tensor(self.sentence), *parts)
 
 
 @dataclass(frozen=True, eq=False)

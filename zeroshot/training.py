@@ -39,7 +39,12 @@ def seen_training_data(features: FeatureSet, texts: ClassTexts) -> TrainingData:
     clips = features.take("seen_train")
     masked = clips.v_masked if has_masked(features) else None
     label = np.searchsorted(features.seen, clips.label)
-    return TrainingData(clips.v, masked, label, texts.take(features.seen))
+    return TrainingData(
+        torch.as_tensor(clips.v),
+        None if masked is None else torch.as_tensor(masked),
+        torch.as_tensor(label),
+        texts.take(features.seen),
+    )
 
 
 def has_masked(features: FeatureSet) -> bool:

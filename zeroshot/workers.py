@@ -33,11 +33,15 @@ def how_many(jobs: int, tasks: int, device: str) -> int:
     never more than there are tasks.
     """
     if jobs == 0:
-        cores = (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        )
-        jobs = (cores or 1) if device == "cpu" else 1
+        jobs = _cores() if device == "cpu" else 1
     return max(1, min(jobs, tasks))
+
+
+def _cores() -> int:
+    """Return how many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def perform_all(tasks: Sequence[Task], processes: int) -> Iterator[tuple[Task, Result | str]]:
