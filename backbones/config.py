@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from preprocessing.errors import InputError, unknown_choice
 
 BACKBONE_NAMES = ("stgcn", "shift-gcn")
-PRECISIONS = ("float32", "bf16", "float64")
+PRECISIONS = ("float32", "tf32", "bf16", "float64")
 SELECTIONS = ("last", "best-on-seen-test")
 MASKS = ("key-frames", "key-frames+random")
 RESIDENT = ("auto", "yes", "no")
@@ -21,7 +21,7 @@ RESIDENT = ("auto", "yes", "no")
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Choices that decide the weights `pretrain-backbone` writes; FACTS of the paper's set-up."""
+    """Choices that decide the weights `pretrain-backbone` writes; the paper's set-up."""
 
     backbone: str = "stgcn"
     """``stgcn`` (SMIE's own setting) or ``shift-gcn`` (the setting with SynSE's features)."""
@@ -32,7 +32,8 @@ class PretrainConfig:
     lr: float = 5e-3
     """Adam's step size in the first epoch."""
     precision: str = "float32"
-    """``bf16``: autocast (weights stay float32). ``float64``: slow, for checks."""
+    """``bf16``: autocast (weights stay float32). ``tf32``: a GPU may round factors to 10 bits.
+    ``float64``: slow, for checks."""
     compile: bool = False
     """Run the network through ``torch.compile``: a minute of building, then faster steps."""
     dropout: float = 0.5
