@@ -191,6 +191,7 @@ def _class_means(rows: np.ndarray, texts: Sequence[Sequence[str]]) -> np.ndarray
 
 def _normalised(rows: np.ndarray) -> np.ndarray:
     rows = rows.astype(np.float64)
+    rows = rows / np.abs(rows).max(1, keepdims=True)  # so that no square under- or overflows
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 

@@ -85,7 +85,7 @@ class TextModel:
 
         load = _load_clip if _is_plain_clip(self.folder) else _load_sentence_bert
         try:
-            with _no_loading_bar():
+            with _quiet():
                 return load(self.folder, self.device)
         except InputError:
             raise
@@ -254,7 +254,7 @@ def _load_sentence_bert(folder: Path, device: str) -> Encode:
     limits = [n for n in (model.max_seq_length, tokenizer.model_max_length) if n]
 
     def encode(texts: list[str]) -> np.ndarray:
-        _warn_of_cut_texts(texts, tokenizer(texts)["input_ids"], min(limits))
+        _warn_of_cut_texts(texts, tokenizer(texts, verbose=False)["input_ids"], min(limits))
         return np.asarray(model.encode(texts, batch_size=BATCH, show_progress_bar=False))
 
     return encode
@@ -281,7 +281,7 @@ def _load_clip(folder: Path, device: str) -> Encode:
 
     @torch.inference_mode()
     def encode(texts: list[str]) -> np.ndarray:
-        _warn_of_cut_texts(texts, tokenizer(texts)["input_ids"], limit)
+        _warn_of_cut_texts(texts, tokenizer(texts, verbose=False)["input_ids"], limit)
         tokens = tokenizer(
             texts, padding=True, truncation=True, max_length=limit, return_tensors="pt"
         )
@@ -300,14 +300,16 @@ def _warn_of_cut_texts(texts: list[str], tokens: Iterable[list[int]], limit: int
 
 
 @contextmanager
-def _no_loading_bar() -> Iterator[None]:
-    """Keep transformers' bar for each tensor off the screen."""
+def _quiet() -> Iterator[None]:
+    """Keep transformers' bars and its report on unused weights off the screen."""
     from transformers.utils import logging as chatter
 
-    shown = chatter.is_progress_bar_enabled()
+    shown, level = chatter.is_progress_bar_enabled(), chatter.get_verbosity()
     chatter.disable_progress_bar()
+    chatter.set_verbosity_error()
     try:
         yield
     finally:
+        chatter.set_verbosity(level)
         if shown:
             chatter.enable_progress_bar()
