@@ -1,0 +1,227 @@
+"""From a source of raw recordings to ``skeletons.h5``: workers, one writer, and going on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preprocessing.bodies import summary
+from preprocessing.body import JOINTS
+from preprocessing.clips import CONTENT, Batch
+from preprocessing.config import PreprocessConfig, PreprocessRun
+from preprocessing.errors import InputError
+from preprocessing.partial import PartialWork, remove_leftovers
+from preprocessing.progress import progress
+from preprocessing.recipe import BODIES
+from preprocessing.report import PreprocessReport
+from preprocessing.sources import Recording, Source, describe_source, find_source
+from preprocessing.store import Finding, write_skeletons
+from preprocessing.workers import batch_results
+
+logger = logging.getLogger(__name__)
+BATCH_BYTES = 20 * 2**20
+PARTIAL_VERSION = 1  # raise it when the same files and options would give other clips
+
+
+def preprocess(
+    source: Path,
+    output: Path,
+    config: PreprocessConfig | None = None,
+    run: PreprocessRun | None = None,
+) -> PreprocessReport:
+    """Read all raw recordings under ``source`` and write them as one ``skeletons.h5``.
+
+    Rows are in order of name, and the data are the same whatever the number of workers, on a
+    cluster, and after any number of interruptions. Work done is kept in ``OUTPUT.partial`` until
+    the output is whole; the same call goes on from there.
+
+    Parameters
+    ----------
+    source
+        Folder, archive or file, see `find_source`.
+    output
+        The file to write; it is replaced when the new one is whole.
+    config
+        What the file shall hold.
+    run
+        How the work is done.
+
+    Returns
+    -------
+    PreprocessReport
+        With every recording that was left out, and why; ``exit_code`` is 1 if any was damaged.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to read, nothing readable, or more damage than ``run`` allows; and if
+        a worker process is killed.
+    OSError
+        If the disk is full, or a folder may not be written.
+    """
+    config, run = config or PreprocessConfig(), run or PreprocessRun()
+    started = time.monotonic()
+    found = find_source(source, config)
+    logger.info("%s: %s", source, describe_source(found))
+    shape = (3, config.frames, len(JOINTS), BODIES)
+    with PartialWork(output, _key(found, config), shape) as work:
+        remove_leftovers(output)
+        _check_damage(found.findings, run)
+        _work(found, work, config, run)
+        report = _write(source, output, found, work, config, started)
+        work.discard()
+    return report
+
+
+def _key(found: Source, config: PreprocessConfig) -> str:
+    """Return a digest of all that decides the clips: options, classes, and the files' state."""
+    digest = hashlib.sha256()
+    head = [PARTIAL_VERSION, asdict(config), found.dataset.name, found.dataset.class_ids]
+    digest.update(json.dumps(head).encode())
+    for recording in found.recordings:
+        for file in (recording.skeleton, recording.labels):
+            if file is not None:
+                digest.update(f"{file.path}\0{file.size}\0{file.stamp}\n".encode())
+    return digest.hexdigest()
+
+
+def _work(found: Source, work: PartialWork, config: PreprocessConfig, run: PreprocessRun) -> None:
+    """Process the recordings that are still to do."""
+    todo = found.recordings[work.recordings :]
+    if work.recordings:
+        logger.info("going on after %d of %d recordings", work.recordings, len(found.recordings))
+    batches = batch_results(_batches(todo, run.batch_files), found.dataset, config, run)
+    steps = _steps(batches, work, found.findings, run)
+    for _ in progress(steps, total=len(todo), what="preprocess", unit="file"):
+        pass
+
+
+def _steps(
+    results: Iterable[Batch], work: PartialWork, before: list[Finding], run: PreprocessRun
+) -> Iterator[None]:
+    """Keep each batch as it comes, and yield once a recording, for the bar."""
+    for batch in results:
+        work.append(batch)
+        if any(finding.severity == "damaged" for finding in batch.findings):
+            _check_damage([*before, *work.findings], run)
+        yield from [None] * batch.recordings
+
+
+def _batches(recordings: Sequence[Recording], files: int) -> list[Sequence[Recording]]:
+    """Cut the list so that a batch has at most ``files`` recordings and about 20 MB."""
+    batches, first, size = [], 0, 0
+    for i, recording in enumerate(recordings):
+        size += recording.skeleton.size
+        if i + 1 - first == files or size >= BATCH_BYTES:
+            batches.append(recordings[first : i + 1])
+            first, size = i + 1, 0
+    return [*batches, recordings[first:]] if first < len(recordings) else batches
+
+
+def _check_damage(findings: Sequence[Finding], run: PreprocessRun) -> None:
+    damaged = [finding for finding in findings if finding.severity == "damaged"]
+    if damaged and run.strict:
+        raise InputError(f"{damaged[0].detail}\nStopped at the first damaged file (--strict).")
+    if run.max_bad is not None and len(damaged) > run.max_bad:
+        shown = "\n".join(finding.detail for finding in damaged[-5:])
+        raise InputError(
+            f"{len(damaged)} damaged files, more than --max-bad {run.max_bad}; the last:\n"
+            f"{shown}\nThe work done is kept: the same command with a higher bound goes on."
+        )
+
+
+def _write(
+    source: Path,
+    output: Path,
+    found: Source,
+    work: PartialWork,
+    config: PreprocessConfig,
+    started: float,
+) -> PreprocessReport:
+    """Write the output from the finished batches, and report."""
+    findings = [*found.findings, *work.findings, *_equal_clips(work.rows)]
+    skipped = sum(f.severity != "noticed" for f in found.findings)
+    if not work.rows:
+        report = PreprocessReport(
+            output, found.dataset.name, len(found.recordings) + skipped, 0, "", 0.0, findings
+        )
+        raise InputError(f"{source}: no recording could be used, nothing is written.\n{report}")
+    columns = _columns(work.rows)
+    protocols = {**found.dataset.protocols(columns), **_listed_protocols(found, columns)}
+    digest = write_skeletons(
+        output,
+        work.clips(),
+        columns,
+        class_names=found.dataset.class_names,
+        class_ids=found.dataset.class_ids,
+        dataset=found.dataset.name,
+        recipe=asdict(config),
+        protocols=protocols,
+        findings=findings,
+        attrs={"layout": found.layout},
+    )
+    treatments = [text for text in columns["treatment"].tolist() if text]
+    return PreprocessReport(
+        output=output,
+        dataset=found.dataset.name,
+        recordings=len(found.recordings) + skipped,
+        clips=len(work.rows),
+        digest=digest,
+        seconds=time.monotonic() - started,
+        findings=findings,
+        treatments=summary(treatments),
+        treated=len(treatments),
+        parts={name: _part_sizes(parts) for name, parts in protocols.items()},
+        remark=_remark(found, len(work.rows), skipped),
+    )
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+    names = [name for name in rows[0] if name != CONTENT]
+    return {name: np.array([row[name] for row in rows]) for name in names}
+
+
+def _listed_protocols(found: Source, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return PKU-MMD's protocols, from its split lists."""
+    protocols = {}
+    for name, parts in found.splits.items():
+        stems = zip(columns["recording"].tolist(), columns["view"].tolist(), strict=True)
+        listed = [parts.get(f"{recording}-{view}", -1) for recording, view in stems]
+        protocols[name] = np.array(listed, np.int8)
+    return protocols
+
+
+def _equal_clips(rows: Sequence[dict[str, Any]]) -> list[Finding]:
+    """Return a finding for each clip whose content an earlier one has under another name."""
+    first: dict[str, str] = {}
+    findings = []
+    for row in rows:
+        earlier = first.setdefault(row[CONTENT], row["name"])
+        if earlier != row["name"]:
+            reason = "the same content as another clip"
+            detail = f"{row['name']}: the same content as {earlier}"
+            findings.append(Finding(row["name"], "", 0, reason, detail, "noticed"))
+    return findings
+
+
+def _part_sizes(parts: np.ndarray) -> tuple[int, int, int]:
+    return int((parts == 1).sum()), int((parts == 0).sum()), int((parts == -1).sum())
+
+
+def _remark(found: Source, clips: int, skipped: int) -> str:
+    """Compare with what is known of the whole dataset, where the whole dataset is there."""
+    known = found.dataset
+    if known.recordings is None or known.missing is None:
+        return ""
+    there = len(found.recordings) + skipped
+    if there != known.recordings:
+        return f"{there} of the {known.recordings} recordings of {known.title} are there."
+    return f"All of {known.title} is there; others use {known.recordings - known.missing} clips."

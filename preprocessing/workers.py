@@ -1,0 +1,116 @@
+"""Who does the work: this process, processes beside it, or a Dask cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from preprocessing.clips import Batch, process_batch
+from preprocessing.config import PreprocessConfig, PreprocessRun
+from preprocessing.datasets import Dataset
+from preprocessing.errors import InputError
+from preprocessing.sources import Recording
+
+AHEAD = 2
+"""Batches for each worker that may be under way at once: bounds the memory."""
+
+
+def batch_results(
+    batches: Sequence[Sequence[Recording]],
+    known: Dataset,
+    config: PreprocessConfig,
+    run: PreprocessRun,
+) -> Iterator[Batch]:
+    """Yield the result of each batch in the order of the batches, whoever works on it.
+
+    Raises
+    ------
+    InputError
+        If a worker process dies, or the scheduler does not answer.
+    """
+    if run.scheduler is not None:
+        with _cluster(run.scheduler) as (executor, workers):
+            yield from _in_order(executor, workers, batches, known, config)
+        return
+    workers = min(run.workers or available_processors(), len(batches))
+    if workers <= 1:
+        yield from (process_batch(batch, known, config) for batch in batches)
+        return
+    context = multiprocessing.get_context("spawn")  # forking a program with threads can hang
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    try:
+        yield from _in_order(executor, workers, batches, known, config)
+    except BrokenProcessPool:
+        raise InputError(
+            "a worker process was killed, perhaps for lack of memory. The work done is kept: the "
+            "same command goes on; with fewer --workers it needs less memory"
+        ) from None
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def available_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _in_order(
+    executor: Executor,
+    workers: int,
+    batches: Sequence[Sequence[Recording]],
+    known: Dataset,
+    config: PreprocessConfig,
+) -> Iterator[Batch]:
+    waiting = iter(batches)
+    running = deque(
+        executor.submit(process_batch, batch, known, config)
+        for _, batch in zip(range(AHEAD * workers + 1), waiting, strict=False)
+    )
+    while running:
+        result = running.popleft().result()
+        for batch in waiting:
+            running.append(executor.submit(process_batch, batch, known, config))
+            break
+        yield result
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it even if it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError("--scheduler needs Dask: pip install 'smie-pipe[cluster]'") from None
+    try:
+        client = Client(address, timeout="15s")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"scheduler {address!r} does not answer ({error}); expected the address that "
+            f"dask scheduler printed, such as tcp://10.0.0.1:8786"
+        ) from None
+    with client:
+        workers = sum(client.nthreads().values())
+        if not workers:
+            raise InputError(f"scheduler {address!r} has no workers; start some: dask worker")
+        yield client.get_executor(pure=False), workers
