@@ -199,15 +199,6 @@ class Method(Protocol):
         ...
 
 
-def batches(clips: int, size: int, rng: torch.Generator) -> Iterator[Tensor]:
-    """Yield the clips' numbers in random order, ``size`` at a time, the last batch shorter.
-
-    The order is drawn on the CPU whatever device the features are on, so that a seed means
-    the same batches everywhere.
-    """
-    yield from torch.randperm(clips, generator=rng).split(size)
-
-
 def fit(method: Method, data: TrainingData, *, seed: int, device: torch.device | str) -> Method:
     """Train to the end and return the method; for callers who need no epoch in between."""
     for _ in method.train(data, seed=seed, device=torch.device(device)):

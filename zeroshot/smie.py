@@ -1,0 +1,267 @@
+"""SMIE: estimate and maximise the mutual information of skeletons and class texts.
+
+Equation numbers are the paper's: Zhou et al., Zero-shot Skeleton-based Action Recognition via
+Mutual Information Estimation and Maximization, 2023.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from preprocessing.errors import InputError, unknown_choice
+from zeroshot.base import ClassTexts, TrainingData
+from zeroshot.batches import Batch, epoch_of_batches
+from zeroshot.estimator import Estimator
+from zeroshot.scoring import score_pairs
+
+CHOICES = {
+    "estimator": ("jsd", "infonce"),
+    "negatives": ("other-class", "roll"),
+    "layer_norm": ("both", "train", "none"),
+    "precision": ("float32", "bf16"),
+    "scoring": ("float32", "bf16"),
+}
+
+# Section 4.2 and table 1. PKU-MMD and NTU-60 are small beside NTU-120.
+DATASET_DEFAULTS: dict[str, dict[str, float]] = {
+    "ntu60": {"lr": 1e-5, "beta": 0.1},
+    "ntu120": {"lr": 1e-4, "beta": 0.5},
+    "pku51": {"lr": 1e-5, "beta": 0.01},
+}
+
+
+class PairScores(NamedTuple):
+    """T for one batch: true pairs, true pairs of the masked clips, false pairs."""
+
+    positive: Tensor  # T(v, a), shape (B,)
+    masked: Tensor | None  # T(v^, a), shape (B,)
+    negative: Tensor  # T(v', a), shape (B, R)
+
+
+@dataclass
+class SMIE:
+    """Global alignment by mutual information, with the temporal constraint.
+
+    Parameters
+    ----------
+    epochs, batch, lr, warmup
+        Adam; the rate rises over the first ``warmup`` share of the epochs (15 of 100 in the
+        public code), then falls along a cosine.
+    beta, lam
+        Margin of equation 10 and weight lambda of equation 11.
+    temporal
+        With the temporal constraint L2. Without it this is the paper's "SMIE (w/o L2)".
+    estimator
+        ``"jsd"`` (equation 4) or ``"infonce"`` (equation 12).
+    negatives
+        ``"other-class"`` draws v' evenly among the clips of other classes in the batch (in the
+        whole set, where the batch has one class); ``"roll"`` takes the next clip of the batch
+        as the public code does, which may be of the same class.
+    infonce_negatives
+        False pairs per clip under ``"infonce"``; with ``"roll"`` the next so many clips.
+    layer_norm
+        Where equation 1 normalises v: in training and at test (``"both"``), in training only
+        as the public code does (``"train"``), nowhere (``"none"``).
+    hidden1, hidden2
+        Sizes of T's hidden layers, as in the public code.
+    precision, scoring
+        Arithmetic of training and of scoring. ``"bf16"`` is several times faster on hardware
+        that has it and rounds T's products to 8 bits; weights, sums and Adam stay in float32.
+
+    Notes
+    -----
+    The model after the last epoch counts; the caller may stop earlier. Default ``lr`` and
+    ``beta`` are for small sets of one's own, those of the paper's sets are in ``defaults_for``.
+    """
+
+    name: ClassVar[str] = "smie"
+    epochs: int = 100
+    batch: int = 128
+    lr: float = 1e-4
+    warmup: float = 0.15
+    beta: float = 0.1
+    lam: float = 0.5
+    temporal: bool = True
+    estimator: str = "jsd"
+    negatives: str = "other-class"
+    infonce_negatives: int = 15
+    layer_norm: str = "both"
+    hidden1: int = 1024
+    hidden2: int = 512
+    precision: str = "float32"
+    scoring: str = "float32"
+
+    def __post_init__(self) -> None:
+        for option, allowed in CHOICES.items():
+            if getattr(self, option) not in allowed:
+                raise unknown_choice(f"{self.name}.{option}", getattr(self, option), allowed)
+        for option in ("epochs", "batch", "lr", "infonce_negatives", "hidden1", "hidden2"):
+            if not getattr(self, option) > 0:
+                raise InputError(
+                    f"option {self.name}.{option}: expected a number above 0, "
+                    f"got {getattr(self, option)}."
+                )
+
+    @staticmethod
+    def defaults_for(dataset: str) -> dict[str, Any]:
+        """Return the paper's learning rate and beta for a dataset; nothing for others."""
+        return dict(DATASET_DEFAULTS.get(dataset, {}))
+
+    def train(
+        self, data: TrainingData, *, seed: int, device: torch.device
+    ) -> Iterator[dict[str, float]]:
+        """Train T; yields ``loss``, ``m`` and, with L2, ``m_hat`` after each epoch.
+
+        Raises
+        ------
+        InputError
+            If the temporal constraint is on and there are no features of masked clips.
+        """
+        self._check(data)
+        labels, table = data.label.cpu(), data.texts.sentence.to(device)
+        v, masked = self._visual(data, device)
+        self.net = net = self._network(v.shape[1], table.shape[1], seed).to(device)
+        adam = torch.optim.Adam(net.parameters(), self.lr, fused=True)
+        rng = torch.Generator().manual_seed(seed)
+        negatives = 1 if self.estimator == "jsd" else self.infonce_negatives
+        for epoch in range(self.epochs):
+            adam.param_groups[0]["lr"] = self.lr * self._rate(epoch)
+            sums = torch.zeros(3, device=device)
+            for batch in epoch_of_batches(labels, self.batch, self.negatives, negatives, rng):
+                batch = batch.to(device)
+                with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                    scores = pair_scores(net, v, masked, table, batch)
+                m, m_hat = mutual_information(scores, self.estimator)
+                loss = total_loss(m, m_hat, self.beta, self.lam)
+                adam.zero_grad()
+                loss.backward()
+                adam.step()
+                seen = [loss, m] if m_hat is None else [loss, m, m_hat]
+                sums[: len(seen)] += torch.stack(seen).detach() * len(batch.clips)
+            means = (sums / len(labels)).tolist()
+            yield dict(zip(("loss", "m", "m_hat")[: len(seen)], means, strict=False))
+
+    @torch.no_grad()
+    def score(self, v: Tensor, texts: ClassTexts) -> Tensor:
+        """T(v, a) of every clip with every class, shape (N, K)."""
+        weight = self.net.visual.weight
+        v = normalise(v.to(weight)) if self.layer_norm == "both" else v.to(weight)
+        return score_pairs(self.net, v, texts.sentence.to(weight), self.scoring).float().cpu()
+
+    def _check(self, data: TrainingData) -> None:
+        if self.temporal and data.v_masked is None:
+            raise InputError(
+                f"method {self.name!r} compares each clip with itself without its key frames, "
+                "and these features hold no masked clips (ready-made features never do). Run "
+                "'extract' on the recordings, or use method 'smie-wo-l2', which is SMIE "
+                "without the temporal constraint."
+            )
+
+    def _visual(self, data: TrainingData, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """Equation 1, once for all epochs: LayerNorm has no parameters to learn."""
+        pair = [data.v, data.v_masked if self.temporal else None]
+        if self.layer_norm != "none":
+            pair = [None if x is None else normalise(x) for x in pair]
+        v, masked = (None if x is None else x.to(device) for x in pair)
+        assert v is not None
+        return v, masked
+
+    def _network(self, visual_width: int, text_width: int, seed: int) -> Estimator:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Estimator(visual_width, text_width, self.hidden1, self.hidden2)
+
+    def _rate(self, epoch: int) -> float:
+        """Share of the learning rate in this epoch, counted from 0."""
+        rising = round(self.warmup * self.epochs)
+        if epoch < rising:
+            return (epoch + 1) / rising
+        return 0.5 * (1 + math.cos(math.pi * (epoch - rising) / (self.epochs - rising)))
+
+
+@dataclass
+class SMIEWithoutTemporal(SMIE):
+    """SMIE by global alignment alone, the paper's "SMIE (w/o L2)"; needs no masked clips."""
+
+    name: ClassVar[str] = "smie-wo-l2"
+    temporal: bool = False
+
+
+def normalise(v: Tensor) -> Tensor:
+    """Equation 1: bring each feature to mean 0 and variance 1 over its width."""
+    return F.layer_norm(v, v.shape[-1:])
+
+
+def pair_scores(
+    net: Estimator, v: Tensor, masked: Tensor | None, table: Tensor, batch: Batch
+) -> PairScores:
+    """Run T on the pairs of one batch, sharing what they have in common.
+
+    Parameters
+    ----------
+    net
+        T.
+    v, masked
+        Normalised features of all clips, (N, Dv); ``masked`` may be None.
+    table
+        Text of each class, (K, Da).
+    batch
+        Which clips, classes and negatives.
+
+    Notes
+    -----
+    v' is another row of the batch, so the visual part of the first layer runs on 2 B rows for
+    3 B pairs, and the text part on K rows. Rows are picked by matrices of 0 and 1: exact, and
+    their gradient is a matrix product instead of a scattered sum, faster and in a fixed order.
+    """
+    size, negatives = batch.negatives.shape
+    rows = torch.cat([batch.clips, batch.extra])
+    inputs = v[rows] if masked is None else torch.cat([v[rows], masked[batch.clips]])
+    visual = net.visual(inputs)
+    text = batch.one_hot_label(len(table), visual.dtype) @ net.text(table)  # (B, H1)
+    other = (batch.one_hot_negatives(visual.dtype) @ visual[: len(rows)]).view(negatives, size, -1)
+    parts = [(visual[:size] + text)[None], other + text]
+    if masked is not None:
+        parts.append((visual[len(rows) :] + text)[None])
+    scores = net.tail(torch.cat(parts)).float()  # (1 + R [+ 1], B)
+    last = scores[-1] if masked is not None else None
+    return PairScores(scores[0], last, scores[1 : 1 + negatives].T)
+
+
+def mutual_information(scores: PairScores, estimator: str) -> tuple[Tensor, Tensor | None]:
+    """Return m (equation 4 or 12) and m^ (equation 9: the same negatives), or None for it."""
+    estimate = jsd if estimator == "jsd" else infonce
+    m = estimate(scores.positive, scores.negative)
+    if scores.masked is None:
+        return m, None
+    return m, estimate(scores.masked, scores.negative)
+
+
+def jsd(positive: Tensor, negative: Tensor) -> Tensor:
+    """Equation 4, the Jensen-Shannon estimate: E[-sp(-T(v, a))] - E[sp(T(v', a))]."""
+    return -F.softplus(-positive).mean() - F.softplus(negative).mean()
+
+
+def infonce(positive: Tensor, negative: Tensor) -> Tensor:
+    """Equation 12, the contrastive lower bound log S - L_S with f = exp(T).
+
+    S counts the pairs each true one is told from, itself included. The paper's f is a
+    distance to a class centre; T in its place keeps scoring the same as under ``jsd``.
+    """
+    every = torch.cat([positive[:, None], negative], dim=1)
+    contrast = torch.logsumexp(every, dim=1) - positive
+    return math.log(every.shape[1]) - contrast.mean()
+
+
+def total_loss(m: Tensor, m_hat: Tensor | None, beta: float, lam: float) -> Tensor:
+    """Equations 5, 10 and 11: -m + lambda max(0, beta - (m - m^))."""
+    if m_hat is None:
+        return -m
+    return -m + lam * F.relu(beta - (m - m_hat))
