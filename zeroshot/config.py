@@ -23,7 +23,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "smie",
         "smie-wo-l2",
         "smie:negatives=roll",
-        "smie:layer_norm_at_test=false",
+        "smie:layer_norm=train",
+        "smie:layer_norm=none",
         "smie:estimator=infonce",
     ),
 }

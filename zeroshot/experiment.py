@@ -83,8 +83,8 @@ def run_experiments(
     run = run or ZeroShotRun()
     sets = load_checked(features, config)
     first = next(iter(sets.values()))
-    asked = variants(config, str(first.attrs.get("dataset", "custom")))
-    _check_masked(asked, sets)
+    masked = all(has_masked(found) for found in sets.values())
+    asked = variants(config, str(first.attrs.get("dataset", "custom")), masked=masked)
     tables = _texts(config, first.class_names, texts, any(needs_parts(v) for v in asked))
     tasks = _tasks(features, sets, asked, tables, config, seed, device, run_dir)
     done = {task: None if run.overwrite else task.done() for task in tasks}
@@ -252,15 +252,6 @@ def needs_parts(variant: Variant) -> bool:
     """
     by_default = variant.method in ("jpose", "synse")
     return bool(getattr(method_class(variant.spec), "parts_of_speech", by_default))
-
-
-def _check_masked(asked: Sequence[Variant], sets: Mapping[str, FeatureSet]) -> None:
-    without = [split for split, found in sets.items() if not has_masked(found)]
-    if without and any(variant.method == "smie" for variant in asked):
-        raise InputError(
-            f"{', '.join(without)}: no features of masked clips, which SMIE's temporal "
-            "constraint needs; use smie-wo-l2 there, or extract features from clips"
-        )
 
 
 def _check_tasks(tasks: Sequence[Task]) -> None:

@@ -30,7 +30,7 @@ from zeroshot.evaluate import Measures, measure
 from zeroshot.generalised import calibrate, generalised
 from zeroshot.methods import method_class
 from zeroshot.results import Result, result_from
-from zeroshot.training import seen_training_data, train
+from zeroshot.training import has_masked, seen_training_data, train
 from zeroshot.variants import Variant
 
 
@@ -47,8 +47,10 @@ class Texts:
     def of(cls, source: TextSource, texts: ClassTexts) -> Texts:
         """Return the arrays of ``texts``."""
         tables = {"verb": texts.verb, "noun": texts.noun}
-        parts = {name: None if t is None else t.cpu().numpy() for name, t in tables.items()}
-        return cls(source, texts.sentence.cpu().numpy(), **parts)
+        parts = {
+            name: None if t is None else t.float().cpu().numpy() for name, t in tables.items()
+        }
+        return cls(source, texts.sentence.float().cpu().numpy(), **parts)
 
     def tensors(self) -> ClassTexts:
         """Return them as a method takes them."""
@@ -250,7 +252,7 @@ def _result(
         split=task.split,
         backbone=str(attrs.get("backbone", "")),
         protocol=str(attrs.get("protocol", "")),
-        mask=str(attrs.get("mask", "")),
+        mask=str(attrs.get("mask", "")) if has_masked(features) else "none",
         method=task.variant.method,
         variant=task.variant.name,
         changed=dict(task.variant.changed),

@@ -32,7 +32,8 @@ class Result:
     Attributes
     ----------
     dataset, split, backbone, protocol, mask
-        Whose features; ``mask`` says which frames the masked clips lack.
+        Whose features; ``mask`` says which frames the masked clips lack, ``none`` that there
+        are no masked clips.
     method, variant, options, changed
         Name of the method; with what is changed in it; all options; those unlike the defaults.
     text, text_model, text_width
@@ -111,8 +112,11 @@ class Summary:
     backbone: str
     method: str
     variant: str
+    changed: dict[str, Any]
     text: str
     text_model: str
+    text_width: int
+    mask: str
     select: str
     splits: list[str]
     seeds: list[int]
@@ -126,6 +130,7 @@ class Summary:
     gzsl: dict[str, Any] | None
 
 
+_ALIKE = ("method", "changed", "text_width", "mask")
 GROUP_BY = ("dataset", "split_set", "backbone", "variant", "text", "text_model", "select")
 
 
@@ -231,7 +236,7 @@ def summarise(group: Sequence[Result]) -> Summary:
     first = group[0]
     best = [entry.optimistic["accuracy"] for entry in group if entry.optimistic]
     return Summary(
-        **{name: getattr(first, name) for name in (*GROUP_BY, "method")},
+        **{name: getattr(first, name) for name in (*GROUP_BY, *_ALIKE)},
         splits=list(by_split),
         seeds=sorted({entry.seed for entry in group}),
         mean=float(np.mean([entry.accuracy for entry in group])),

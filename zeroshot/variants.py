@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 from preprocessing.errors import InputError
 from zeroshot.config import GROUPS, ZeroShotConfig
 from zeroshot.methods import method_name, method_options
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,14 @@ class Variant:
         return re.sub(r"[^A-Za-z0-9._+-]+", "-", "_".join(parts))
 
 
-def variants(config: ZeroShotConfig, dataset: str) -> list[Variant]:
+def variants(config: ZeroShotConfig, dataset: str, *, masked: bool = True) -> list[Variant]:
     """Return the methods that ``config`` asks for, each once, in the order asked.
+
+    Parameters
+    ----------
+    masked
+        Whether there are features of masked clips. Without them SMIE is trained without its
+        temporal constraint, under the name of ``smie-wo-l2``, and a warning says so.
 
     Raises
     ------
@@ -43,7 +52,7 @@ def variants(config: ZeroShotConfig, dataset: str) -> list[Variant]:
     found: dict[str, Variant] = {}
     for asked in config.method:
         for part in GROUPS.get(asked, (asked,)):
-            for variant in _variants_of(part, config, dataset):
+            for variant in _variants_of(part if masked else _unmasked(part), config, dataset):
                 found.setdefault(variant.name, variant)
     return list(found.values())
 
@@ -62,6 +71,17 @@ def _variants_of(asked: str, config: ZeroShotConfig, dataset: str) -> Iterator[V
         options = method_options(spec, {**shared, **sweep, **own}, dataset)
         changed = {key: value for key, value in options.items() if value != known[key]}
         yield Variant(spec, name, options, changed)
+
+
+def _unmasked(asked: str) -> str:
+    """Return SMIE without its temporal constraint in place of SMIE; others as they are."""
+    method, colon, options = asked.partition(":")
+    if method != "smie":
+        return asked
+    logger.warning(
+        "these features hold no masked clips: %s runs without the temporal constraint", asked
+    )
+    return f"smie-wo-l2{colon}{options}"
 
 
 def _shared_options(name: str, config: ZeroShotConfig) -> dict[str, Any]:
