@@ -91,7 +91,7 @@ def cut(raw: RawBodies, start: int, end: int) -> RawBodies:
 
 def _possible_records(raw: RawBodies, config: PreprocessConfig, notes: list[str]) -> np.ndarray:
     """Return the numbers of the records that can be a body."""
-    farthest = np.abs(raw.xyz).reshape(len(raw.xyz), -1).max(axis=1, initial=0.0)
+    farthest = np.abs(raw.xyz).max(axis=(1, 2), initial=0.0)
     possible = (farthest > 0) & (farthest <= config.max_coordinate_m)  # NaN fails both
     if possible.all():
         return np.arange(len(possible))

@@ -45,6 +45,11 @@ class PreprocessReport:
         return sum(finding.severity == "damaged" for finding in self.findings)
 
     @property
+    def failed(self) -> bool:
+        """Whether files were damaged, so that the command should end with 1."""
+        return self.damaged > 0
+
+    @property
     def exit_code(self) -> int:
         """0, or 1 where files were damaged."""
         return int(self.damaged > 0)

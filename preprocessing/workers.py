@@ -18,6 +18,7 @@ from preprocessing.datasets import Dataset
 from preprocessing.errors import InputError
 from preprocessing.sources import Recording
 
+CONNECT_TIMEOUT = "15s"
 AHEAD = 2
 """Batches for each worker that may be under way at once: bounds the memory."""
 
@@ -103,7 +104,7 @@ def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
     except ImportError:
         raise InputError("--scheduler needs Dask: pip install 'smie-pipe[cluster]'") from None
     try:
-        client = Client(address, timeout="15s")
+        client = Client(address, timeout=CONNECT_TIMEOUT)
     except (OSError, ValueError) as error:
         raise InputError(
             f"scheduler {address!r} does not answer ({error}); expected the address that "
