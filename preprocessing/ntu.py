@@ -82,6 +82,12 @@ def read_skeleton(data: bytes, path: str) -> RawBodies:
     SkeletonFormatError
         With the line, where the file breaks the format.
     """
+    from preprocessing.scan import scan_skeleton  # numba takes half a second to import
+
+    if data:
+        sound, *found = scan_skeleton(np.frombuffer(data, np.uint8))
+        if sound:
+            return RawBodies(path, *found)
     return read_skeleton_reference(data, path)
 
 

@@ -98,6 +98,12 @@ def read_pku(data: bytes, path: str) -> RawBodies:
     every line. Only the line end after them shows that the last number is whole: without it the
     file is refused.
     """
+    from preprocessing.scan import scan_pku  # numba takes half a second to import
+
+    if data:
+        sound, frames, frame, place, xyz = scan_pku(np.frombuffer(data, np.uint8))
+        if sound:
+            return _all_tracked(path, frames, frame, place, xyz)
     return read_pku_reference(data, path)
 
 
@@ -112,22 +118,26 @@ def read_pku_reference(data: bytes, path: str) -> RawBodies:
             "a line end after the last number",
             "the end of the file (it may be cut short: copy it again, or add the line end)",
         )
-    return pack_frames(np.array(rows, np.float64), path)
+    return _pack(np.array(rows, np.float64), path)
 
 
-def pack_frames(numbers: NDArray[np.float64], path: str) -> RawBodies:
+def _pack(numbers: NDArray[np.float64], path: str) -> RawBodies:
     """Return the records of frames (T, 150): bodies that are not all zeros."""
     bodies = numbers.reshape(-1, BODIES, JOINT_COUNT, 3)
     frame, place = np.nonzero((bodies != 0).any(axis=(2, 3)))
-    return RawBodies(
-        path=path,
-        frames=len(bodies),
-        frame=frame.astype(np.int32),
-        body_id=place.astype(np.int64),
-        xyz=bodies[frame, place],
-        state=np.full((len(frame), JOINT_COUNT), TRACKED, np.uint8),
-        body_state=np.full(len(frame), TRACKED, np.uint8),
-    )
+    xyz = bodies[frame, place]
+    return _all_tracked(path, len(bodies), frame.astype(np.int32), place.astype(np.int64), xyz)
+
+
+def _all_tracked(
+    path: str,
+    frames: int,
+    frame: NDArray[np.int32],
+    place: NDArray[np.int64],
+    xyz: NDArray[np.float64],
+) -> RawBodies:
+    state = np.full((len(frame), JOINT_COUNT), TRACKED, np.uint8)
+    return RawBodies(path, frames, frame, place, xyz, state, state[:, 0].copy())
 
 
 def _take_frame(lines: Lines) -> list[float]:
