@@ -34,6 +34,10 @@ class Pipeline(click.Group):
             click.echo("interrupted; the same command goes on from what is whole", err=True)
             raise
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in the order of the pipeline."""
+        return list(self.commands)
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find a command; an unknown one is a usage error that offers the nearest."""
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):

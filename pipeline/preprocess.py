@@ -49,8 +49,8 @@ def preprocess(
     made = run_preprocess(study, source, config, how, overwrite=overwrite)
     if made is None:
         return
-    report(str(made), dataclasses.asdict(made), as_json)
-    if made.failed:
+    report(str(made), made.as_dict(), as_json)
+    if made.exit_code:
         ctx.meta[FAILED] = True
 
 

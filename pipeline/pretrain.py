@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from pipeline.runfolder import Task
 from pipeline.stage import Stage, build_config, config_options
 from pipeline.study import Study, pass_study
 from zeroshot.splits import Split, resolve
+
+if TYPE_CHECKING:
+    from backbones.pretrain import PretrainReport
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +97,7 @@ def run_pretrain(
     *,
     weights: Path | None = None,
     overwrite: bool = False,
-) -> Any:
+) -> PretrainReport | Adopted | None:
     """Make the split's ``backbone.safetensors``; None where it is there already."""
     run = study.run
     options = {**dataclasses.asdict(config), "protocol": protocol, "unseen": list(split.unseen)}
@@ -112,17 +115,63 @@ def run_pretrain(
         logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
         return None
     with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
-        return _make(study, split, protocol, config, how, weights, task.output, overwrite)
+        if weights is not None:
+            return _adopt(run.skeletons, weights, task.output, split, protocol, config)
+        from backbones.pretrain import pretrain
+
+        return pretrain(
+            run.skeletons,
+            task.output,
+            config,
+            seen=_seen(run.skeletons, split),
+            split=split.name,
+            protocol=protocol,
+            device=study.torch_device(),
+            seed=study.seed,
+            resume=not overwrite,
+            run=how,
+        )
 
 
-def _make(
-    study: Study,
+@dataclasses.dataclass(frozen=True)
+class Adopted:
+    """A backbone trained elsewhere, taken as it is."""
+
+    output: Path
+    weights: Path
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the paths as text, for JSON."""
+        return {"output": str(self.output), "weights": str(self.weights)}
+
+    def __str__(self) -> str:
+        return f"weights of {self.weights}, trained elsewhere -> {self.output}"
+
+
+def _adopt(
+    skeletons: Path,
+    weights: Path,
+    output: Path,
     split: Split,
     protocol: str,
     config: PretrainConfig,
-    how: PretrainRun,
-    weights: Path | None,
-    output: Path,
-    overwrite: bool,
-) -> Any:
-    raise NotImplementedError
+) -> Adopted:
+    from backbones.extract import adopt_weights
+
+    adopt_weights(
+        weights,
+        config.backbone,
+        output,
+        seen=_seen(skeletons, split),
+        split=split.name,
+        protocol=protocol,
+        skeletons=skeletons,
+    )
+    return Adopted(output, weights)
+
+
+def _seen(skeletons: Path, split: Split) -> tuple[int, ...]:
+    from preprocessing.store import SkeletonFile
+
+    with SkeletonFile(skeletons) as clips:
+        return split.seen(len(clips.class_names))

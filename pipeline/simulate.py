@@ -1,0 +1,31 @@
+"""``smie-pipe simulate``: raw files from a simulated Kinect v2."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.options import json_option, report
+from pipeline.stage import Stage, build_config, config_options
+from preprocessing.simulate import SimulateConfig
+
+
+@click.command("simulate", cls=Stage)
+@click.argument("output", type=click.Path(file_okay=False, path_type=Path))
+@config_options(SimulateConfig)
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes.")
+@json_option
+def simulate(output: Path, workers: int, as_json: bool, **values: Any) -> None:
+    """Write raw files of a simulated Kinect v2 into the new folder OUTPUT.
+
+    Real formats, invented people: a kinematic body acts out classes of NTU RGB+D before a
+    sensor with noise, dropped frames and phantom bodies. For demos, tests and benchmarks;
+    what is measured on it says nothing about a real data set.
+    """
+    from preprocessing.simulate import simulate as write
+
+    made = write(output, build_config(SimulateConfig, values), workers=workers)
+    report(str(made), dataclasses.asdict(made), as_json)

@@ -1,0 +1,86 @@
+"""``smie-pipe zeroshot``: train, choose and test the methods, print the paper's tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.extract import choose_splits
+from pipeline.options import json_option, overwrite_option, report
+from pipeline.runfolder import Task
+from pipeline.stage import Stage, build_config, config_options
+from pipeline.study import Study, pass_study
+from zeroshot.config import ZeroShotConfig, ZeroShotRun
+
+if TYPE_CHECKING:
+    from zeroshot.results import Results
+
+logger = logging.getLogger(__name__)
+
+
+@click.command("zeroshot", cls=Stage)
+@click.option(
+    "--split",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Only this split of the run folder; may be repeated. [default: all that have features]",
+)
+@config_options(ZeroShotConfig)
+@config_options(ZeroShotRun, skip=["overwrite"])
+@overwrite_option
+@json_option
+@pass_study
+def zeroshot(
+    study: Study, names: Sequence[str], overwrite: bool, as_json: bool, **values: Any
+) -> None:
+    """Train zero-shot methods on the seen classes and test them on the unseen ones.
+
+    Prints a table per table of the paper; results.json and results.csv in the run folder hold
+    all results, SPLIT/METHOD/seed-K/ the scores, losses and predictions of each training.
+    """
+    config = build_config(ZeroShotConfig, values)
+    how = build_config(ZeroShotRun, {**values, "overwrite": overwrite})
+    results = run_zeroshot(study, names, config, how)
+    report(*results_of(results), as_json)
+
+
+def results_of(results: Results) -> tuple[str, dict[str, Any]]:
+    """Return the tables as text, and the summary as plain values."""
+    from zeroshot.tables import tables
+
+    text = "\n\n".join(table.text() for table in tables(results))
+    summary = [dataclasses.asdict(row) for row in results.summary()]
+    return text, {"results": str(results.run_dir / "results.json"), "summary": summary}
+
+
+def run_zeroshot(
+    study: Study, names: Sequence[str], config: ZeroShotConfig, how: ZeroShotRun
+) -> Results:
+    """Run every method on the chosen splits; return all results of the run folder."""
+    from zeroshot.experiment import run_experiments
+
+    run = study.run
+    splits = choose_splits(run, names, "features.h5", "extract")
+    features = {split: run.features(split) for split in splits}
+    task = Task(
+        "zeroshot",
+        run.path / "results.json",
+        options=dataclasses.asdict(config),
+        inputs={split: run.digest(path) for split, path in features.items()},
+        seed=study.seed,
+    )
+    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+        results = run_experiments(
+            features, run.path, config, seed=study.seed, device=study.torch_device(), run=how
+        )
+    if config.figures:
+        from zeroshot.drawing import draw
+
+        drawn = draw(results, features, study.seed)
+        logger.info("%d figures lie in %s, beside the results they show", len(drawn), run.path)
+    return results
