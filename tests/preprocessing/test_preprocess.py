@@ -367,7 +367,6 @@ def test_workers_end_with_a_killed_program(ntu_folder, tmp_path):
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
-@pytest.mark.slow
 def test_a_cluster_of_two_processes_gives_the_same_file(ntu_folder, pku_folder, tmp_path):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
