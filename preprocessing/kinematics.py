@@ -188,13 +188,22 @@ def two_bones(
     first, second = lengths
     span = target - start
     distance = np.linalg.norm(span, axis=-1, keepdims=True)
-    along = span / np.maximum(distance, 1e-9)
+    along = np.where(distance < 1e-9, (0.0, -1.0, 0.0), span / np.maximum(distance, 1e-9))
     reach = np.clip(distance, 1.2 * abs(first - second) + 0.02, 0.999 * (first + second))
     foot = (first**2 - second**2 + reach**2) / (2 * reach)
     height = np.sqrt(np.maximum(first**2 - foot**2, 0.0))
-    across = pole - (pole * along).sum(-1, keepdims=True) * along
-    across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-9)
-    return start + foot * along + height * across, start + reach * along
+    return start + foot * along + height * across(along, pole), start + reach * along
+
+
+def across(axis: Array, towards: Array) -> Array:
+    """Return unit vectors (..., 3) square to unit vectors ``axis``, leaning ``towards``.
+
+    Where both point the same way, which has no answer, it is any vector square to ``axis``.
+    """
+    rest = towards - (towards * axis).sum(-1, keepdims=True) * axis
+    lost = np.linalg.norm(rest, axis=-1, keepdims=True) < 1e-6
+    least = np.eye(3)[np.abs(axis).argmin(-1)]
+    return unit(np.where(lost, np.cross(axis, least), rest))
 
 
 def turned(frames: Array, vector: ArrayLike) -> Array:
@@ -261,9 +270,9 @@ def _arm(
     joints[:, wrist] = joints[:, elbow] + build.forearm * forearm
     fingers = unit(forearm * np.maximum(1.2 - given, 0.2) + pointing)
     inward = turned(axes["upper"], sided(side, (-0.5, 0.3, 0.8)))
-    across = unit(inward - (inward * fingers).sum(-1, keepdims=True) * fingers)
+    aside = across(fingers, inward)
     joints[:, tip] = joints[:, hand] + 0.9 * build.hand * fingers
-    joints[:, thumb] = joints[:, hand] + build.hand * (0.35 * fingers + 0.6 * across)
+    joints[:, thumb] = joints[:, hand] + build.hand * (0.35 * fingers + 0.6 * aside)
 
 
 def _swing(start: Array, goal: Array, weight: Array, around: Array) -> Array:

@@ -23,6 +23,7 @@ from preprocessing.kinematics import (
     SPINE_MID,
     SPINE_SHOULDER,
     Array,
+    across,
     rotation,
     unit,
 )
@@ -78,7 +79,7 @@ class Camera:
         """Return points (..., 3) of the room in this camera's axes, z away from it."""
         turn = rotation(1, np.array([self.azimuth]))[0]
         seen = room @ turn.T + (self.aside_m, -self.height_m, self.distance_m)
-        return seen @ rotation(0, np.array([self.tilt]))[0].T
+        return seen @ rotation(0, np.array([-self.tilt]))[0].T
 
 
 def make_camera(camera: int, rng: np.random.Generator) -> Camera:
@@ -154,15 +155,13 @@ def orientations(xyz: Array) -> Array:
     As in real files, a joint's y axis lies along the bone that leads to it and its z axis points
     to the body's front as far as it can; head, feet, finger tips and thumbs have zeros.
     """
-    across = xyz[:, ARM[1][0]] - xyz[:, ARM[0][0]]
-    front = np.cross(xyz[:, SPINE_SHOULDER] - xyz[:, SPINE_BASE], across)  # y cross x = -z
+    shoulders = xyz[:, ARM[1][0]] - xyz[:, ARM[0][0]]
+    front = np.cross(xyz[:, SPINE_SHOULDER] - xyz[:, SPINE_BASE], shoulders)  # y cross x = -z
     bone = xyz - xyz[:, PARENT]
     bone[:, SPINE_BASE] = xyz[:, SPINE_MID] - xyz[:, SPINE_BASE]
-    y, front = unit(bone), unit(front)[:, None]
-    x = np.cross(y, front)
-    lost = np.linalg.norm(x, axis=-1, keepdims=True) < 1e-3  # a bone that points to the front
-    x = unit(np.where(lost, np.cross(y, y[..., [1, 2, 0]] * (1, -1, 1)), x))
-    axes = np.stack([x, y, np.cross(x, y)], axis=-1).reshape(-1, 3, 3)
+    y = unit(bone)
+    z = across(y, unit(front)[:, None])
+    axes = np.stack([np.cross(y, z), y, z], axis=-1).reshape(-1, 3, 3)
     quaternion = Rotation.from_matrix(axes).as_quat()[:, [3, 0, 1, 2]].reshape(-1, 25, 4)
     quaternion[:, LEAVES] = 0.0
     return quaternion
