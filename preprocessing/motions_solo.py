@@ -33,7 +33,7 @@ def eat_meal(p: Play) -> None:
 
 
 def brush_teeth(p: Play) -> None:
-    """Hold a hand at the mouth and move it quickly to and fro."""
+    """Hold a hand at the mouth and move it quickly back and forth."""
     up = p.hold(0.05, 0.22, 0.85, 1.0)
     scrub = p.vary(0.035, 0.2) * p.swing(3.0)
     p.reach(RIGHT, "mouth", up, xyz(0.03 + scrub, 0, 0.02), elbow=(0.9, -0.4, 0.1))
