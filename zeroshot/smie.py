@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from preprocessing.errors import InputError, unknown_choice
-from zeroshot.base import ClassTexts, TrainingData
+from zeroshot.base import ClassTexts, TrainingData, check_positive, normalise, seeded
 from zeroshot.batches import Batch, epoch_of_batches
 from zeroshot.estimator import Estimator
 from zeroshot.scoring import score_pairs
@@ -102,12 +102,7 @@ class SMIE:
         for option, allowed in CHOICES.items():
             if getattr(self, option) not in allowed:
                 raise unknown_choice(f"{self.name}.{option}", getattr(self, option), allowed)
-        for option in ("epochs", "batch", "lr", "infonce_negatives", "hidden1", "hidden2"):
-            if not getattr(self, option) > 0:
-                raise InputError(
-                    f"option {self.name}.{option}: expected a number above 0, "
-                    f"got {getattr(self, option)}."
-                )
+        check_positive(self, "epochs", "batch", "lr", "infonce_negatives", "hidden1", "hidden2")
 
     @staticmethod
     def defaults_for(dataset: str) -> dict[str, Any]:
@@ -127,7 +122,9 @@ class SMIE:
         self._check(data)
         labels, table = data.label.cpu(), data.texts.sentence.to(device)
         v, masked = self._visual(data, device)
-        self.net = net = self._network(v.shape[1], table.shape[1], seed).to(device)
+        with seeded(seed):
+            net = Estimator(v.shape[1], table.shape[1], self.hidden1, self.hidden2).to(device)
+        self.net = net
         adam = torch.optim.Adam(net.parameters(), self.lr, fused=True)
         rng = torch.Generator().manual_seed(seed)
         negatives = 1 if self.estimator == "jsd" else self.infonce_negatives
@@ -165,18 +162,14 @@ class SMIE:
             )
 
     def _visual(self, data: TrainingData, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """Equation 1, once for all epochs: LayerNorm has no parameters to learn."""
+        """Apply equation 1 to the clips and to the masked clips."""
         pair = [data.v, data.v_masked if self.temporal else None]
         if self.layer_norm != "none":
+            # LayerNorm has no parameters: once does for all epochs.
             pair = [None if x is None else normalise(x) for x in pair]
         v, masked = (None if x is None else x.to(device) for x in pair)
         assert v is not None
         return v, masked
-
-    def _network(self, visual_width: int, text_width: int, seed: int) -> Estimator:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return Estimator(visual_width, text_width, self.hidden1, self.hidden2)
 
     def _rate(self, epoch: int) -> float:
         """Share of the learning rate in this epoch, counted from 0."""
@@ -192,11 +185,6 @@ class SMIEWithoutTemporal(SMIE):
 
     name: ClassVar[str] = "smie-wo-l2"
     temporal: bool = False
-
-
-def normalise(v: Tensor) -> Tensor:
-    """Equation 1: bring each feature to mean 0 and variance 1 over its width."""
-    return F.layer_norm(v, v.shape[-1:])
 
 
 def pair_scores(
