@@ -38,6 +38,8 @@ class PretrainConfig:
     """Run the network through ``torch.compile``: a minute of building, then faster steps."""
     dropout: float = 0.5
     """Of ST-GCN's temporal convolutions; Shift-GCN has none."""
+    settle: bool = True
+    """Measure batch normalisation's statistics anew, without dropout, when weights are final."""
     select: str = "last"
     """``best-on-seen-test`` keeps the epoch that scores best on the *test* clips of the seen
     classes, as public code does: the seen-class accuracy is then optimistic."""
@@ -111,6 +113,7 @@ class ExtractRun:
     resident: str = "no"
     """Every clip is read once, so reading ahead is as good as keeping them all."""
     compile: bool = False
+    """Run the network through ``torch.compile``."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,9 @@ from pipeline.zeroshot import results_of, run_zeroshot
 from preprocessing.config import PreprocessConfig, PreprocessRun
 from preprocessing.simulate import SimulateConfig
 from zeroshot.config import ZeroShotConfig, ZeroShotRun
+
+if TYPE_CHECKING:
+    from zeroshot.results import Results
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +64,7 @@ def demo(study: Study, splits: int, layout: str, as_json: bool) -> None:
     report(f"{text}\n\nSIMULATED DATA. {SAID}", {"simulated": True, **values}, as_json)
 
 
-def run_demo(study: Study, splits: int, layout: str):
+def run_demo(study: Study, splits: int, layout: str) -> Results:
     """Simulate, then run the four stages as the commands do; return the results."""
     config = SimulateConfig(layout=layout, seed=study.seed)
     raw = study.run.path / f"raw-{layout}"

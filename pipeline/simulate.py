@@ -10,15 +10,25 @@ import click
 
 from pipeline.options import json_option, report
 from pipeline.stage import Stage, build_config, config_options
+from pipeline.study import Study, pass_study
 from preprocessing.simulate import SimulateConfig
 
 
 @click.command("simulate", cls=Stage)
 @click.argument("output", type=click.Path(file_okay=False, path_type=Path))
-@config_options(SimulateConfig)
+@click.option(
+    "--classes",
+    default=str(SimulateConfig.classes),
+    show_default=True,
+    help="How many classes, their names with commas between, or all.",
+)
+@config_options(SimulateConfig, skip=["classes", "seed"])
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes.")
 @json_option
-def simulate(output: Path, workers: int, as_json: bool, **values: Any) -> None:
+@pass_study
+def simulate(
+    study: Study, output: Path, classes: str, workers: int, as_json: bool, **values: Any
+) -> None:
     """Write raw files of a simulated Kinect v2 into the new folder OUTPUT.
 
     Real formats, invented people: a kinematic body acts out classes of NTU RGB+D before a
@@ -27,5 +37,13 @@ def simulate(output: Path, workers: int, as_json: bool, **values: Any) -> None:
     """
     from preprocessing.simulate import simulate as write
 
-    made = write(output, build_config(SimulateConfig, values), workers=workers)
+    chosen = {**values, "classes": _classes(classes), "seed": study.seed}
+    made = write(output, build_config(SimulateConfig, chosen), workers=workers)
     report(str(made), dataclasses.asdict(made), as_json)
+
+
+def _classes(text: str) -> int | tuple[str, ...] | None:
+    """Return how many classes, which, or None for all."""
+    if text == "all":
+        return None
+    return int(text) if text.isdigit() else tuple(name.strip() for name in text.split(","))

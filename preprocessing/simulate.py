@@ -29,28 +29,38 @@ Job = TypeVar("Job")
 
 @dataclass(frozen=True)
 class SimulateConfig:
-    """What ``simulate`` writes; the defaults make about a thousand clips.
-
-    ``classes`` is how many (the first of ``motions.MOTIONS``, one in five with two persons),
-    their names, or None for all. ``mean_frames`` None means natural durations; a number
-    stretches all alike to that mean, as far as ``frames`` (shortest, longest) allows.
-    ``max_files`` keeps the first so many of a list that goes through the classes fastest.
-    """
+    """What ``simulate`` writes; the defaults make about a thousand clips."""
 
     layout: str = "ntu"
+    """ntu (a file a clip) or pku (recordings of several minutes with labels and split lists)."""
     classes: int | tuple[str, ...] | None = 40
+    """How many (the first of ``motions.MOTIONS``, one in five with two persons), their names, or
+    None for all."""
     performers: int = 8
+    """People, each of own build, tempo and manner."""
     views: int = 3
+    """Cameras that see every clip."""
     repetitions: int = 1
-    setups: int = 4  # places the cameras were set up in; performers are spread over them
+    """How often each performer does each action."""
+    setups: int = 4
+    """Places the cameras were set up in; performers are spread over them."""
     seed: int = 0
-    noise: float = 1.0  # scale of the sensor's errors; 0 = exact
-    dropout: float = 0.15  # chance that a clip loses all bodies for a few frames
-    phantom: float = 0.05  # chance that a clip shows a body that is none
-    switch: float = 0.05  # chance that bodies change id or order within a clip
+    """Of everything; a clip does not depend on which others are written."""
+    noise: float = 1.0
+    """Scale of the sensor's errors; 0 is exact."""
+    dropout: float = 0.15
+    """Chance that a clip loses all bodies for a few frames."""
+    phantom: float = 0.05
+    """Chance that a clip shows a body that is none."""
+    switch: float = 0.05
+    """Chance that bodies change id or order within a clip."""
     mean_frames: float | None = None
+    """Stretch all clips alike to this mean length, as far as ``frames`` allows. By default each
+    action takes its natural time."""
     frames: tuple[int, int] = (40, 150)
+    """Shortest and longest clip."""
     max_files: int | None = None
+    """Keep the first so many files of a list that goes through the classes fastest."""
 
     def __post_init__(self) -> None:
         faults = [*self._counts(), *self._ranges()]

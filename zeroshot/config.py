@@ -44,65 +44,46 @@ class TextSource:
 
 @dataclass(frozen=True)
 class ZeroShotConfig:
-    """Choices that decide what the zero-shot stage finds.
-
-    Attributes
-    ----------
-    method
-        Methods: names, "all", "ablation", or NAME:option=value[:option=value] for one with other
-        options, as in smie:negatives=roll. A method of your own is module:Class or file.py:Class.
-    seeds
-        Trainings per split and method; their seeds count up from the run's seed.
-    text
-        Class texts: labels, descriptions, or a CSV of your own. Several are compared.
-    text_model
-        Text model by hub name or folder, or ready-made embeddings (.npy). Several are compared.
-    verbs_nouns
-        CSV of each class's verb and noun for JPoSE and SynSE, where the list in the package
-        lacks your classes.
-    select
-        How epoch, learning rate and beta are chosen. last: the given options, last epoch.
-        held-out: by classes held out of the seen ones. Never by unseen test data.
-    held_out_share
-        Share of the seen classes that play unseen ones for held-out choosing and for GZSL.
-    held_out_folds
-        How many different groups of held-out classes choices are averaged over.
-    epochs
-        Epochs of every method that counts in epochs; by default each method's own number.
-    beta
-        SMIE's margin (eq. 10); several make the sweep of table 4. By default the dataset's.
-    lam
-        SMIE's weight of the temporal constraint (eq. 11); by default 0.5.
-    negatives
-        SMIE's negatives: another class's clip, or the batch moved by one as in public code.
-    estimator
-        SMIE's bound on mutual information: jsd (eq. 4) or infonce (eq. 12).
-    gzsl
-        Generalised zero-shot too, over seen and unseen classes together: none, with calibrated
-        stacking, with SynSE's gate, or with both.
-    also_optimistic
-        Also report the best epoch on the unseen test clips, as public code does, named so. It
-        is a bound that nobody can reach honestly; nothing is chosen by it.
-    figures
-        Draw confusion matrices, score bars, beta and loss curves and t-SNE as PNG and SVG.
-    """
+    """Choices that decide what the zero-shot stage finds."""
 
     method: tuple[str, ...] = ("smie",)
+    """Methods: names, "all", "ablation", or NAME:option=value[:option=value] for one with
+    other options, as in smie:negatives=roll. A method of your own is module:Class or
+    file.py:Class."""
     seeds: int = 1
+    """Trainings per split and method; their seeds count up from the run's seed."""
     text: tuple[str, ...] = (LABELS,)
+    """Class texts: labels, descriptions, or a CSV of your own. Several are compared."""
     text_model: tuple[str, ...] = (SENTENCE_BERT,)
+    """Text model by hub name or folder, or ready-made embeddings (.npy). Several are compared."""
     verbs_nouns: str | None = None
+    """CSV of each class's verb and noun for JPoSE and SynSE, where the list in the package
+    lacks your classes."""
     select: Literal["last", "held-out"] = "last"
+    """How epoch, learning rate and beta are chosen. last: the given options, last epoch. held-
+    out: by classes held out of the seen ones. Never by unseen test data."""
     held_out_share: float = 0.2
+    """Share of the seen classes that play unseen ones for held-out choosing and for GZSL."""
     held_out_folds: int = 3
+    """How many different groups of held-out classes choices are averaged over."""
     epochs: int | None = None
+    """Epochs of every method that counts in epochs; by default each method's own number."""
     beta: tuple[float, ...] = ()
+    """SMIE's margin (eq. 10); several make the sweep of table 4. By default the dataset's."""
     lam: float | None = None
+    """SMIE's weight of the temporal constraint (eq. 11); by default 0.5."""
     negatives: Literal["other-class", "roll"] | None = None
+    """SMIE's negatives: another class's clip, or the batch moved by one as in public code."""
     estimator: Literal["jsd", "infonce"] | None = None
+    """SMIE's bound on mutual information: jsd (eq. 4) or infonce (eq. 12)."""
     gzsl: Literal["none", "stacking", "gate", "both"] = "none"
+    """Generalised zero-shot too, over seen and unseen classes together: none, with calibrated
+    stacking, with SynSE's gate, or with both."""
     also_optimistic: bool = False
+    """Also report the best epoch on the unseen test clips, as public code does, named so. It
+    is a bound that nobody can reach honestly; nothing is chosen by it."""
     figures: bool = True
+    """Draw confusion matrices, score bars, beta and loss curves and t-SNE as PNG and SVG."""
 
     def __post_init__(self) -> None:
         """Check every choice and report all faults at once."""
@@ -117,19 +98,13 @@ class ZeroShotConfig:
 
 @dataclass(frozen=True)
 class ZeroShotRun:
-    """How the stage is run; none of it changes a number.
-
-    Attributes
-    ----------
-    jobs
-        Trainings side by side, each in a process with one thread; 0 takes one per processor
-        core on a CPU and one on a GPU. The results are the same for any number.
-    overwrite
-        Train again what the run folder already holds from the same data and options.
-    """
+    """How the stage is run; none of it changes a number."""
 
     jobs: int = 0
+    """Trainings side by side, each in a process with one thread; 0 takes one per processor
+    core on a CPU and one on a GPU. The results are the same for any number."""
     overwrite: bool = False
+    """Train again what the run folder already holds from the same data and options."""
 
     def __post_init__(self) -> None:
         if self.jobs < 0:

@@ -1,0 +1,142 @@
+"""The command line as a user meets it: help, wrong usage, bad input, and the README's word."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli import cli
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def smie(tmp_path):
+    """Run `smie-pipe --run tmp_path/run WORDS`."""
+
+    def run(*words, folder="run"):
+        return CliRunner().invoke(cli, ["--run", str(tmp_path / folder), *map(str, words)])
+
+    return run
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_has_help_and_stands_in_the_readme(name):
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0
+    assert cli.commands[name].help
+    assert f"`{name}" in README or f"smie-pipe {name}" in README
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_option_has_help(name):
+    silent = [
+        option.opts
+        for option in cli.commands[name].params
+        if isinstance(option, click.Option) and not option.help
+    ]
+    assert not silent
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom pipeline.cli import cli\n"
+        "print([m for m in ('torch', 'numba', 'sklearn', 'matplotlib', 'transformers') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_unknown_command_offers_the_nearest(smie):
+    result = smie("preproces", "RAW")
+    assert result.exit_code == 2
+    assert "Did you mean 'preprocess'?" in result.output
+
+
+def test_a_stage_without_a_run_folder_says_so():
+    result = CliRunner().invoke(cli, ["extract"])
+    assert result.exit_code == 2
+    assert "--run DIR" in result.output
+
+
+def test_a_folder_without_raw_files_is_named(smie, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = smie("preprocess", tmp_path / "empty", "--dataset", "ntu60")
+    assert result.exit_code == 1
+    assert str(tmp_path / "empty") in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "stage"),
+    [
+        (("pretrain-backbone", "--split", "ntu60-smie-1"), "preprocess"),
+        (("extract",), "pretrain-backbone"),
+        (("zeroshot",), "extract"),
+    ],
+)
+def test_a_missing_input_names_the_stage_that_makes_it(smie, words, stage):
+    result = smie(*words)
+    assert result.exit_code == 1
+    assert stage in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[preproces]\nframes = 50", "Did you mean 'preprocess'?"),
+        ("[preprocess]\nframe = 50", "Did you mean 'frames'?"),
+        ("frames = 50", "unknown stage 'frames'"),
+        ("[preprocess", "expected TOML"),
+    ],
+)
+def test_a_wrong_config_file_is_refused(smie, tmp_path, text, said):
+    config = tmp_path / "run.toml"
+    config.write_text(text)
+    result = CliRunner().invoke(cli, ["--config", str(config), "info"])
+    assert result.exit_code == 1
+    assert said in result.output
+
+
+def test_the_config_file_yields_to_the_command_line(tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text("[simulate]\nperformers = 0\nlayout = 'ntu'")
+    words = ["--config", str(config), "simulate", str(tmp_path / "raw")]
+    assert "performers must be" in CliRunner().invoke(cli, words).output
+    small = [*words, "--performers", "1", "--views", "1", "--max-files", "1", "--workers", "1"]
+    result = CliRunner().invoke(cli, small)
+    assert result.exit_code == 0, result.output
+
+
+def test_info_speaks_json():
+    result = CliRunner().invoke(cli, ["info", "--json"])
+    assert {"torch", "python", "numpy"} <= set(json.loads(result.stdout))
+
+
+def test_an_absent_device_is_refused(smie, tmp_path):
+    from pipeline.study import Study
+    from preprocessing.errors import InputError
+
+    with pytest.raises(InputError, match="sees .* CUDA devices here"):
+        Study(tmp_path, "cuda:99", 0).torch_device()
+    with pytest.raises(InputError, match="expected auto, cpu, cuda"):
+        Study(tmp_path, "gpu", 0).torch_device()
+
+
+@pytest.mark.slow
+def test_help_answers_in_half_a_second():
+    def seconds():
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "pipeline", "--help"], check=True, capture_output=True
+        )
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(3)) < 0.5
