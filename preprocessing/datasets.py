@@ -48,11 +48,18 @@ class Dataset:
         return _labels(self.class_ids).get(number)
 
     def protocols(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the official protocols as (N,) int8, 1 train and 0 test, from clip columns."""
-        return {
-            name: np.isin(columns[column], values).astype(np.int8)
-            for name, (column, values) in self.train.items()
-        }
+        """Return the official protocols as (N,) int8, 1 train and 0 test, from clip columns.
+
+        A clip whose name told no number (0) is in neither part (-1); a protocol for which no
+        clip tells a number is left out.
+        """
+        protocols = {}
+        for name, (column, values) in self.train.items():
+            numbers = columns.get(column, np.zeros(0, np.int32))
+            if numbers.any():
+                train = np.isin(numbers, values).astype(np.int8)
+                protocols[name] = np.where(numbers > 0, train, np.int8(-1))
+        return protocols
 
 
 @cache

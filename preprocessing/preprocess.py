@@ -17,7 +17,9 @@ from preprocessing.bodies import summary
 from preprocessing.body import JOINTS
 from preprocessing.clips import CONTENT, Batch
 from preprocessing.config import PreprocessConfig, PreprocessRun
+from preprocessing.datasets import Dataset
 from preprocessing.errors import InputError
+from preprocessing.exchange import imported
 from preprocessing.partial import PartialWork, remove_leftovers
 from preprocessing.progress import progress
 from preprocessing.recipe import BODIES
@@ -86,21 +88,24 @@ def _key(found: Source, config: PreprocessConfig) -> str:
     digest = hashlib.sha256()
     head = [PARTIAL_VERSION, asdict(config), found.dataset.name, found.dataset.class_ids]
     digest.update(json.dumps(head).encode())
-    for recording in found.recordings:
-        for file in (recording.skeleton, recording.labels):
-            if file is not None:
-                digest.update(f"{file.path}\0{file.size}\0{file.stamp}\n".encode())
+    files = [file for one in found.recordings for file in (one.skeleton, one.labels) if file]
+    for file in [*files, *found.files]:
+        digest.update(f"{file.path}\0{file.size}\0{file.stamp}\n".encode())
     return digest.hexdigest()
 
 
 def _work(found: Source, work: PartialWork, config: PreprocessConfig, run: PreprocessRun) -> None:
     """Process the recordings that are still to do."""
-    todo = found.recordings[work.recordings :]
     if work.recordings:
-        logger.info("going on after %d of %d recordings", work.recordings, len(found.recordings))
-    batches = batch_results(_batches(todo, run.batch_files), found.dataset, config, run)
-    steps = _steps(batches, work, found.findings, run)
-    for _ in progress(steps, total=len(todo), what="preprocess", unit="file"):
+        logger.info("going on after %d recordings", work.recordings)
+    todo = found.recordings[work.recordings :]
+    if found.files:
+        results, total = imported(found, config, work.recordings), None
+    else:
+        batches = _batches(todo, run.batch_files)
+        results, total = batch_results(batches, found.dataset, config, run), len(todo)
+    steps = _steps(results, work, found.findings, run)
+    for _ in progress(steps, total=total, what="preprocess", unit="file"):
         pass
 
 
@@ -151,11 +156,11 @@ def _write(
     skipped = sum(f.severity != "noticed" for f in found.findings)
     if not work.rows:
         report = PreprocessReport(
-            output, found.dataset.name, len(found.recordings) + skipped, 0, "", 0.0, findings
+            output, found.dataset.name, work.recordings + skipped, 0, "", 0.0, findings
         )
         raise InputError(f"{source}: no recording could be used, nothing is written.\n{report}")
     columns = _columns(work.rows)
-    protocols = {**found.dataset.protocols(columns), **_listed_protocols(found, columns)}
+    protocols = {**_listed_protocols(found, columns), **found.dataset.protocols(columns)}
     digest = write_skeletons(
         output,
         work.clips(),
@@ -172,7 +177,7 @@ def _write(
     return PreprocessReport(
         output=output,
         dataset=found.dataset.name,
-        recordings=len(found.recordings) + skipped,
+        recordings=work.recordings + skipped,
         clips=len(work.rows),
         digest=digest,
         seconds=time.monotonic() - started,
@@ -180,7 +185,7 @@ def _write(
         treatments=summary(treatments),
         treated=len(treatments),
         parts={name: _part_sizes(parts) for name, parts in protocols.items()},
-        remark=_remark(found, len(work.rows), skipped),
+        remark=_remark(found.dataset, work.recordings + skipped),
     )
 
 
@@ -190,13 +195,15 @@ def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
 
 
 def _listed_protocols(found: Source, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return PKU-MMD's protocols, from its split lists."""
-    protocols = {}
-    for name, parts in found.splits.items():
-        stems = zip(columns["recording"].tolist(), columns["view"].tolist(), strict=True)
-        listed = [parts.get(f"{recording}-{view}", -1) for recording, view in stems]
-        protocols[name] = np.array(listed, np.int8)
-    return protocols
+    """Return the protocols that lists give: PKU-MMD's by recording, others by clip."""
+    names = columns["name"].tolist()
+    if found.layout == "pku":
+        pairs = zip(columns["recording"].tolist(), columns["view"].tolist(), strict=True)
+        names = [f"{recording}-{view}" for recording, view in pairs]
+    return {
+        protocol: np.array([parts.get(name, -1) for name in names], np.int8)
+        for protocol, parts in found.splits.items()
+    }
 
 
 def _equal_clips(rows: Sequence[dict[str, Any]]) -> list[Finding]:
@@ -216,12 +223,10 @@ def _part_sizes(parts: np.ndarray) -> tuple[int, int, int]:
     return int((parts == 1).sum()), int((parts == 0).sum()), int((parts == -1).sum())
 
 
-def _remark(found: Source, clips: int, skipped: int) -> str:
-    """Compare with what is known of the whole dataset, where the whole dataset is there."""
-    known = found.dataset
+def _remark(known: Dataset, there: int) -> str:
+    """Compare with what is known of the whole dataset."""
     if known.recordings is None or known.missing is None:
         return ""
-    there = len(found.recordings) + skipped
     if there != known.recordings:
         return f"{there} of the {known.recordings} recordings of {known.title} are there."
     return f"All of {known.title} is there; others use {known.recordings - known.missing} clips."
