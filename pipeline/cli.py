@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
+from backbones.distributed import is_main
 from pipeline.commands import COMMANDS
-from pipeline.study import FAILED, Study, is_main_process
+from pipeline.study import FAILED, Study
 from preprocessing.errors import InputError, unknown_choice
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 99}
@@ -150,7 +151,7 @@ class _BesideBars(logging.StreamHandler):
 def speak(verbose: int, quiet: bool) -> None:
     """Set what is said on stderr: warnings with ``-q``, else facts, with ``-v`` details."""
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
-    if not is_main_process():
+    if not is_main():
         level = logging.ERROR
     handler = _BesideBars(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.study import is_main_process
+from backbones.distributed import is_main
 
 
 def overwrite_option(function: Callable) -> Callable:
@@ -27,5 +27,5 @@ def json_option(function: Callable) -> Callable:
 
 def report(text: str, values: Mapping[str, Any], as_json: bool) -> None:
     """Print a stage's result on stdout, as text or as one line of JSON; rank 0 only."""
-    if is_main_process():
+    if is_main():
         click.echo(json.dumps(values, default=str) if as_json else text)

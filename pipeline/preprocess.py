@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backbones.distributed import is_main
 from pipeline.options import json_option, overwrite_option, report
 from pipeline.provenance import digest_listing
 from pipeline.runfolder import Task
@@ -76,6 +77,8 @@ def run_preprocess(
         logger.info("preprocess: %s is made already, by the same inputs and options", task.output)
         return None
     with run.recording(task, source=str(source), how=dataclasses.asdict(how)):
+        if not is_main():
+            return None
         return read_all(source, run.skeletons, config, run=how)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from backbones.distributed import is_main, join, size
 from pipeline import provenance
 from preprocessing.atomic import replace_when_whole
 from preprocessing.errors import InputError
@@ -96,12 +97,17 @@ class RunFolder:
     def is_done(self, task: Task, *, overwrite: bool) -> bool:
         """Return whether the task's output is there, whole and made in just this way.
 
+        Under torchrun the main process looks and all get its answer.
+
         Raises
         ------
         InputError
             If an output is there that other inputs or options made and ``overwrite`` is off.
         """
-        if overwrite or not task.output.exists():
+        return not overwrite and _agreed(lambda: self._is_made(task))
+
+    def _is_made(self, task: Task) -> bool:
+        if not task.output.exists():
             return False
         entry = self.records().get(task.key)
         if entry and entry["fingerprint"] == task.fingerprint:
@@ -112,11 +118,23 @@ class RunFolder:
 
     @contextmanager
     def recording(self, task: Task, **facts: Any) -> Iterator[None]:
-        """Note the task in ``run.json`` once the body of the ``with`` has made its output."""
+        """Note the task in ``run.json`` once the body of the ``with`` has made its output.
+
+        Under torchrun the main process writes, and all wait until the note is there.
+        """
         started, clock = datetime.now(timezone.utc), time.monotonic()
         yield
+        if is_main():
+            seconds = round(time.monotonic() - clock, 2)
+            entry = {**self._entry(task), "seconds": seconds, **facts}
+            entry["started"] = started.isoformat(timespec="seconds")
+            self._write({**self.records(), task.key: entry})
+        if size() > 1:
+            join("cpu").wait()
+
+    def _entry(self, task: Task) -> dict[str, Any]:
         stat = task.output.stat()
-        entry = {
+        return {
             "fingerprint": task.fingerprint,
             "options": dict(task.options),
             "seed": task.seed,
@@ -127,18 +145,30 @@ class RunFolder:
                 "size": stat.st_size,
                 "mtime_ns": stat.st_mtime_ns,
             },
-            "started": started.isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - clock, 2),
             "versions": provenance.versions(),
             "commit": provenance.commit(),
-            **facts,
         }
-        self._write({**self.records(), task.key: entry})
 
     def _write(self, stages: Mapping[str, Any]) -> None:
         content = {"format": FORMAT, "version": 1, "stages": stages}
         with replace_when_whole(self._record) as temporary:
             temporary.write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
+
+
+def _agreed(look: Callable[[], bool]) -> bool:
+    """Return what the main process finds, in every process; its InputError is everybody's."""
+    if size() == 1:
+        return look()
+    found = None
+    if is_main():
+        try:
+            found = json.dumps({"answer": look()}).encode()
+        except InputError as error:
+            found = json.dumps({"error": str(error)}).encode()
+    told = json.loads(join("cpu").from_main(found) or b"")
+    if "error" in told:
+        raise InputError(told["error"])
+    return told["answer"]
 
 
 _REMEDY = "give --overwrite to make it anew, or another --run folder to keep both"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +52,3 @@ class Study:
 
 
 pass_study = click.make_pass_decorator(Study)
-
-
-def is_main_process() -> bool:
-    """Return whether this process is the one that writes and speaks (rank 0 of torchrun)."""
-    return os.environ.get("RANK", "0") == "0"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backbones.distributed import is_main
 from pipeline.extract import choose_splits
 from pipeline.options import json_option, overwrite_option, report
 from pipeline.runfolder import Task
@@ -63,6 +64,7 @@ def run_zeroshot(
 ) -> Results:
     """Run every method on the chosen splits; return all results of the run folder."""
     from zeroshot.experiment import run_experiments
+    from zeroshot.results import read_results
 
     run = study.run
     splits = choose_splits(run, names, "features.h5", "extract")
@@ -75,10 +77,11 @@ def run_zeroshot(
         seed=study.seed,
     )
     with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
-        results = run_experiments(
-            features, run.path, config, seed=study.seed, device=study.torch_device(), run=how
-        )
-    if config.figures:
+        if is_main():
+            device = study.torch_device()
+            run_experiments(features, run.path, config, seed=study.seed, device=device, run=how)
+    results = read_results(run.path)
+    if config.figures and is_main():
         from zeroshot.drawing import draw
 
         drawn = draw(results, features, study.seed)

@@ -1,6 +1,9 @@
 """The whole way on simulated raw files: one line, four commands, again, and after a kill."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -130,3 +133,29 @@ def test_a_damaged_file_is_recorded_and_the_chain_goes_on(raw, tmp_path):
     )
     assert broken.name in result.stdout
     assert (tmp_path / "run/random-2-seed0/backbone.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_two_processes_go_the_whole_way_and_one_speaks(whole, raw, embeddings, tmp_path):
+    words = [str(word) for stage in chain(raw, embeddings) for word in stage]
+    torchrun = [
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "--",
+        "pipeline",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", *torchrun, "--run", tmp_path, "--device", "cpu", *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("chance") == 1
+    ours, theirs = (read_features(r / "random-2-seed0/features.h5") for r in (tmp_path, whole[0]))
+    np.testing.assert_array_equal(ours.row, theirs.row)
+    assert ours.v.shape == theirs.v.shape
