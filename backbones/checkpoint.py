@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +71,11 @@ def _remove_remains(path: Path) -> None:
 
 
 def _parse(content: bytes, path: Path) -> dict[str, Any]:
-    try:
-        saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        sound = saved["format"] == FORMAT
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError):
-        sound = False
-    if not sound:
+    saved: Any = None
+    if zipfile.is_zipfile(io.BytesIO(content)):  # torch.load fails in many ways on other files
+        with suppress(pickle.UnpicklingError, RuntimeError):
+            saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
         raise InputError(
             f"{path}: expected a checkpoint of this version, found something else; give "
             "--overwrite to begin anew"

@@ -94,8 +94,8 @@ class ResidentClips:
 
     def batches(self, order: Order) -> Iterator[Tensor]:
         """Yield the clips at each array of ``order`` (positions in ``rows``)."""
-        for positions in order:
-            yield self.x[torch.from_numpy(positions).to(self.x.device)]
+        for positions in on_device(order, self.x.device):
+            yield self.x[positions]
 
 
 class StreamedClips:
@@ -177,7 +177,8 @@ def open_clips(
     fits = free is None or needed <= free / 2
     if resident == "yes" or (resident == "auto" and fits):
         return ResidentClips(path, rows, device)
-    logger.info("reading %d clips (%s) as they are needed", len(rows), gib(needed))
+    if resident == "auto":
+        logger.info("reading %d clips (%s) as they are needed", len(rows), gib(needed))
     return StreamedClips(path, rows, device)
 
 
@@ -185,6 +186,12 @@ def bytes_of(path: Path, clips: int) -> int:
     """Return how much memory so many clips of a skeletons.h5 take as float32."""
     with h5py.File(path, "r") as file:
         return clips * int(np.prod(file["x"].shape[1:])) * 4
+
+
+def on_device(order: Order, device: torch.device) -> Sequence[Tensor]:
+    """Return arrays as tensors on the device, brought there in one go."""
+    sizes = [len(positions) for positions in order]
+    return torch.from_numpy(np.concatenate(order)).to(device).split(sizes) if sizes else []
 
 
 def in_batches(count: int, batch: int) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -103,7 +103,7 @@ class Group:
 
     def progress(
         self, items: Iterable[Item], *, total: int | None = None, what: str = "", unit: str = "it"
-    ) -> Iterator[Item]:
+    ) -> Generator[Item, None, None]:
         """Yield ``items`` under a bar, which only the main process shows."""
         if self.is_main:
             yield from progress(items, total=total, what=what, unit=unit)

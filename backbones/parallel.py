@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -122,11 +123,17 @@ def parallel(model: nn.Module, group: Group) -> nn.Module:
         return model
     if group.device.type == "cuda":
         shared = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        return DistributedDataParallel(
-            shared, device_ids=[group.device.index], broadcast_buffers=False
-        )
+        return DistributedDataParallel(shared, device_ids=[group.device.index], **_unsent())
     _replace(model, group)
-    return DistributedDataParallel(model, broadcast_buffers=False)
+    return DistributedDataParallel(model, **_unsent())
+
+
+def _unsent() -> dict[str, Any]:
+    """Return the option that saves sending running statistics, which are the same already."""
+    known = inspect.signature(DistributedDataParallel).parameters
+    return {
+        "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False
+    }
 
 
 def _replace(model: nn.Module, group: Group) -> None:

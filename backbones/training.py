@@ -1,0 +1,221 @@
+"""The state of a training: how it begins, how it is saved and found again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from backbones.checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
+from backbones.config import PretrainConfig, PretrainRun
+from backbones.data import shuffled_batches
+from backbones.distributed import Group
+from backbones.metrics import Row
+from backbones.parts import Parts
+from backbones.precision import dtype_of
+from backbones.registry import FEATURES, build
+from backbones.weights import load_foreign
+from preprocessing.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingError(InputError):
+    """Training cannot go on; the message says where it stopped and what is kept."""
+
+
+class Classifier(nn.Module):
+    """A backbone and a linear map from its features to the seen classes."""
+
+    def __init__(self, backbone: nn.Module, classes: int):
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(FEATURES, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a score for each seen class, (N, classes), of clips (N, C, T, V, M)."""
+        return self.head(self.backbone(x))
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What stays the same throughout a training."""
+
+    output: Path
+    config: PretrainConfig
+    run: PretrainRun
+    parts: Parts
+    seed: int
+    group: Group
+    identity: dict[str, Any]
+
+    @property
+    def steps(self) -> int:
+        """Return the steps of an epoch."""
+        return -(-len(self.parts.rows["seen_train"]) // self.config.batch)
+
+    def order(self, epoch: int) -> list[np.ndarray]:
+        """Return the whole group's batches of an epoch."""
+        count = len(self.parts.rows["seen_train"])
+        return shuffled_batches(count, self.config.batch, self.seed, epoch)
+
+
+@dataclass(eq=False)
+class State:
+    """What training changes; with the random states, what a checkpoint holds."""
+
+    model: Classifier
+    optimiser: torch.optim.Optimizer
+    losses: Tensor
+    """Mean loss of each step of this epoch so far, this process's share of it."""
+    correct: Tensor
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    """Of this epoch so far."""
+    history: list[Row] = field(default_factory=list)
+    best: dict[str, Any] | None = None
+
+
+def identify(
+    config: PretrainConfig, parts: Parts, split: str, protocol: str, seed: int, init: Path | None
+) -> dict[str, Any]:
+    """Return all that decides the weights, as plain values: two trainings alike in it are one."""
+    return {
+        **dataclasses.asdict(config),
+        "seen": parts.seen,
+        "split": split,
+        "protocol": protocol,
+        "dataset": parts.dataset,
+        "skeletons": parts.digest,
+        "seed": seed,
+        "init": hashlib.sha256(Path(init).read_bytes()).hexdigest() if init else "",
+    }
+
+
+def check_shares(job: Job) -> None:
+    """Raise ``InputError`` if a batch has fewer clips than there are processes."""
+    smallest = min(len(positions) for positions in job.order(0))
+    if smallest < job.group.size:
+        raise InputError(
+            f"{job.group.size} processes cannot share a batch of {smallest} clips; start fewer, "
+            "or give a larger --batch"
+        )
+
+
+@contextmanager
+def own_randomness(seed: int, group: Group) -> Iterator[None]:
+    """Seed torch for the block, and leave the caller's random state as it was."""
+    devices = [group.device] if group.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def begin(job: Job, init: Path | None = None) -> State:
+    """Return the state before the first step; the same in every process.
+
+    ``init`` names weights to start from instead of random ones.
+    """
+    config, device = job.config, job.group.device
+    options = {"dropout": config.dropout} if config.backbone == "stgcn" else {}
+    model = Classifier(build(config.backbone, **options), len(job.parts.seen))
+    if init is not None:
+        load_foreign(model.backbone, Path(init))
+    model.to(device, dtype_of(config.precision))
+    freeze_idle_biases(model)
+    if device.type == "cuda" and job.group.size > 1:
+        torch.cuda.manual_seed(job.seed * job.group.size + job.group.rank)
+    trained = [weights for weights in model.parameters() if weights.requires_grad]
+    return State(
+        model,
+        torch.optim.Adam(trained, lr=config.lr, fused=device.type == "cuda"),
+        losses=torch.zeros(job.steps, dtype=dtype_of(config.precision), device=device),
+        correct=torch.zeros((), dtype=torch.int64, device=device),
+    )
+
+
+def freeze_idle_biases(model: nn.Module) -> None:
+    """Take the biases that batch normalisation subtracts again out of training.
+
+    Their gradient is zero but for rounding errors, which Adam would scale up to whole steps: the
+    bias would wander, the running mean after it, and two runs that differ in the order of a
+    sum (one process or two) would part here first.
+    """
+    for layers in model.modules():
+        if isinstance(layers, nn.Sequential):
+            for layer, following in zip(layers, list(layers)[1:], strict=False):
+                normed = isinstance(following, nn.BatchNorm1d | nn.BatchNorm2d)
+                if normed and isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
+                    layer.bias.requires_grad_(False)
+
+
+def save(job: Job, state: State) -> None:
+    """Save a checkpoint; whoever calls has made sure that the losses are finite."""
+    content = {
+        "model": state.model.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
+        "randomness": _random_states(job.group),
+        "epoch": state.epoch,
+        "step": state.step,
+        "seconds": state.seconds,
+        "losses": job.group.total(state.losses),
+        "correct": job.group.total(state.correct),
+        "history": state.history,
+        "best": state.best,
+    }
+    if job.group.is_main:
+        save_checkpoint(checkpoint_path(job.output), job.identity, content)
+
+
+def restore(job: Job, state: State) -> None:
+    """Go back to where the checkpoint was saved, if there is one.
+
+    Raises
+    ------
+    InputError
+        If it is one of another configuration.
+    """
+    saved = load_checkpoint(checkpoint_path(job.output), job.identity, job.group)
+    if saved is None:
+        return
+    state.model.load_state_dict(saved["model"])
+    state.optimiser.load_state_dict(saved["optimiser"])
+    for name in ("epoch", "step", "seconds", "history", "best"):
+        setattr(state, name, saved[name])
+    if job.group.is_main:  # the others' shares of what was counted are in its sum
+        state.losses.copy_(saved["losses"])
+        state.correct.copy_(saved["correct"])
+    _set_random_states(job, state, saved["randomness"])
+    logger.info(
+        "going on from %s: epoch %d of %d, step %d",
+        checkpoint_path(job.output), state.epoch + 1, job.config.epochs, state.step + 1,
+    )  # fmt: skip
+
+
+def _random_states(group: Group) -> dict[str, Tensor]:
+    """Return torch's random states of every process, (processes, bytes), by kind of device."""
+    states = {"cpu": group.gather(torch.get_rng_state())}
+    if group.device.type == "cuda":
+        states["cuda"] = group.gather(torch.cuda.get_rng_state(group.device))
+    return states
+
+
+def _set_random_states(job: Job, state: State, states: dict[str, Tensor]) -> None:
+    """Set them back; where the processes are others than then, GPUs get new ones."""
+    torch.set_rng_state(states["cpu"][0])  # the CPU's are the same in every process
+    if job.group.device.type != "cuda":
+        return
+    if len(states.get("cuda", ())) == job.group.size:
+        torch.cuda.set_rng_state(states["cuda"][job.group.rank], job.group.device)
+    else:
+        torch.cuda.manual_seed(hash((job.seed, state.epoch, state.step, job.group.rank)))
