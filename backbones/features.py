@@ -87,6 +87,22 @@ class FeatureSet:
 _COLUMNS = {"v": "f4", "v_masked": "f4", "label": "i8", "row": "i8", "part": "i1"}
 
 
+def describe_features(features: FeatureSet) -> str:
+    """Return in words what a features file holds: parts, classes, and what made it."""
+    counts = ", ".join(f"{count} {part}" for part, count in features.counts().items())
+    lines = [
+        f"features of {len(features)} clips ({counts}), {features.v.shape[1]} numbers each",
+        f"{len(features.seen)} seen classes; {len(features.unseen)} unseen: "
+        + ", ".join(features.class_names[label] for label in features.unseen),
+        *(f"  {name}: {value}" for name, value in sorted(features.attrs.items())),
+    ]
+    for label in [*features.seen, *features.unseen]:
+        here = np.bincount(features.part[features.label == label], minlength=len(PARTS))
+        split = " / ".join(map(str, here))
+        lines.append(f"  class {label}, {features.class_names[label]}: {split}")
+    return "\n".join([*lines, f"  (clips of a class: {' / '.join(PARTS)})"])
+
+
 def write_features(path: Path, features: FeatureSet) -> None:
     """Write the features as HDF5; the file appears under ``path`` when it is whole."""
     with replace_when_whole(path) as temporary, h5py.File(temporary, "w") as file:
