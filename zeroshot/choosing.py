@@ -146,8 +146,9 @@ def _grids(
     options: Mapping[str, Any], fixed: tuple[str, ...]
 ) -> Iterator[tuple[str, list[float]]]:
     """Yield the options to search and their values, without the one already tried."""
+    idle = {"beta"} if not (options.get("temporal", True) and options.get("lam", 1)) else set()
     for name in (*FACTORS, *VALUES):
-        if name in options and name not in fixed and options[name]:
+        if options.get(name) and name not in {*fixed, *idle}:
             grid = VALUES.get(name) or [options[name] * factor for factor in FACTORS[name]]
             yield name, [value for value in grid if value != options[name]]
 
@@ -176,7 +177,7 @@ def _curve(
 
 def checkpoints(last: int) -> set[int]:
     """Return up to ``POINTS`` epochs, evenly spaced, the last one among them."""
-    return set(np.unique(np.linspace(0, last, POINTS + 1).round().astype(int)[1:]).tolist())
+    return set(np.linspace(0, last, POINTS + 1).round().astype(int).tolist()) - {0}
 
 
 def _best_epoch(curves: list[dict[int, float]]) -> tuple[int, float]:

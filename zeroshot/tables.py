@@ -136,6 +136,7 @@ def ablation_table(results: Results, rows: Sequence[Row]) -> Table | None:
     base = next(iter(_plainest([row for row in rows if row.summary.method == "smie"])), None)
     if len(rows) < 2:
         return None
+    rows = sorted(rows, key=lambda row: len(row.summary.changed))
     return _comparison("Ablation of SMIE", results, rows, base, _name_and_options)
 
 
@@ -221,6 +222,7 @@ def _comparison(
     name: Callable[[Row], str],
 ) -> Table:
     """Return rows of accuracy with what is known beside it, less the columns without a cell."""
+    rows = sorted(rows, key=lambda row: row is not base)
     columns: dict[str, list[str]] = {
         "accuracy %": [_mean(row.summary) for row in rows],
         "class mean %": [_percent(row.summary.class_mean) for row in rows],

@@ -1,0 +1,80 @@
+"""Small synthetic studies: classes whose texts are a linear image of what their clips show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from backbones.features import FeatureSet, write_features
+from zeroshot.base import ClassTexts
+from zeroshot.config import TextSource
+
+CLASSES, WIDTH, TEXT = 12, 16, 24
+CLIPS = {"seen_train": 20, "seen_test": 6, "unseen_test": 10}
+
+
+@dataclass
+class SmallStudy:
+    """Features files of some splits, as ``run_experiments`` takes them, and the class texts."""
+
+    run_dir: Path
+    features: dict[str, Path]
+    texts: dict[TextSource, ClassTexts]
+    sets: dict[str, FeatureSet]
+
+    def rewrite(self, split: str, **changed) -> None:
+        """Write a split's features again with some fields changed."""
+        self.sets[split] = replace(self.sets[split], **changed)
+        write_features(self.features[split], self.sets[split])
+
+
+@pytest.fixture
+def small_study(tmp_path):
+    """Build a study of 12 classes with 20 / 6 / 10 clips each in their parts.
+
+    A clip is its class's random prototype (16-d) and as much noise again; a text is a fixed
+    linear image (24-d) of the prototype, so that unseen classes can be named.
+    """
+
+    def build(unseen: dict[str, list[int]] | None = None, noise: float = 1.0) -> SmallStudy:
+        unseen = unseen or {"fold-1": [0, 3, 7]}
+        rng = np.random.default_rng(5)
+        prototypes = rng.normal(size=(CLASSES, WIDTH))
+        words = torch.as_tensor(prototypes @ rng.normal(size=(WIDTH, TEXT)), dtype=torch.float32)
+        study = SmallStudy(
+            tmp_path / "run", {}, {TextSource(): ClassTexts(words, words[:, :9], words[:, 9:])}, {}
+        )
+        for split, labels in unseen.items():
+            study.features[split] = study.run_dir / split / "features.h5"
+            study.sets[split] = _features(split, labels, prototypes, noise, rng)
+            study.rewrite(split)
+        return study
+
+    return build
+
+
+def _features(split, unseen, prototypes, noise, rng) -> FeatureSet:
+    label, part = [], []
+    for k in range(CLASSES):
+        for number, (name, count) in enumerate(CLIPS.items()):
+            if (name == "unseen_test") == (k in unseen):
+                label += [k] * count
+                part += [number] * count
+    label = np.array(label)
+    v = prototypes[label] + noise * rng.normal(size=(len(label), WIDTH))
+    masked = v + 0.3 * rng.normal(size=v.shape)
+    return FeatureSet(
+        v=v.astype(np.float32),
+        v_masked=masked.astype(np.float32),
+        label=label,
+        row=np.arange(len(label)) + 100,
+        part=np.array(part, np.int8),
+        class_names=[f"action {k}" for k in range(CLASSES)],
+        seen=[k for k in range(CLASSES) if k not in unseen],
+        unseen=sorted(unseen),
+        attrs={"dataset": "custom", "split": split, "backbone": "stgcn", "protocol": "xsub"},
+    )
