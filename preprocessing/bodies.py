@@ -37,7 +37,7 @@ class Clip:
     """(M, T, V, 3) float64, metres; M is 0, 1 or 2; NaN where a body is absent from a frame.
     Frames without a body are gone."""
     treatment: tuple[str, ...]
-    """What was done, in order; empty for a clean recording."""
+    """What was done, in order, each with its numbers in brackets; empty for a clean recording."""
 
 
 def choose_bodies(raw: RawBodies, config: PreprocessConfig, two_persons: bool = False) -> Clip:
@@ -97,9 +97,8 @@ def _possible_records(raw: RawBodies, config: PreprocessConfig, notes: list[str]
         return np.arange(len(possible))
     empty = np.count_nonzero(farthest == 0)
     impossible = np.count_nonzero(~possible) - empty
-    _note(notes, empty, "body of zeros left out", "bodies of zeros left out")
-    what = "with impossible coordinates left out"
-    _note(notes, impossible, f"body {what}", f"bodies {what}")
+    _note(notes, "body records of zeros left out", empty)
+    _note(notes, "body records with impossible coordinates left out", impossible)
     return np.flatnonzero(possible)
 
 
@@ -121,7 +120,7 @@ def _one_a_frame(raw: RawBodies, own: np.ndarray, notes: list[str]) -> np.ndarra
     """Drop records of a body in a frame that already has it: the file repeats itself."""
     new = np.diff(raw.frame[own], prepend=-1) > 0
     repeated = len(own) - np.count_nonzero(new)
-    _note(notes, repeated, "repeated body left out", "repeated bodies left out")
+    _note(notes, "repeated body records left out", repeated)
     return own[new] if repeated else own
 
 
@@ -154,7 +153,7 @@ def _joined(
     for i, j in follows.items():
         before, after = int(fragments[i][-1]), int(fragments[j][0])
         if raw.body_id[before] != raw.body_id[after]:
-            notes.append(f"body goes on under another id in frame {raw.frame[after] + 1}")
+            notes.append(f"body goes on under another id (frame {raw.frame[after] + 1})")
     starts = [i for i in range(len(fragments)) if i not in set(follows.values())]
     return [np.concatenate([fragments[i] for i in _chain(start, follows)]) for start in starts]
 
@@ -192,7 +191,7 @@ def _persons(
         tracks = _without_phantoms(raw, tracks, config, 2 if two_persons else 1, notes)
     by_motion = sorted(tracks, key=lambda track: -_motion(raw, track))
     if len(tracks) > BODIES:
-        notes.append(f"{BODIES} of {len(tracks)} bodies kept, those that move most")
+        notes.append(f"the {BODIES} bodies that move most kept (of {len(tracks)})")
     if config.order == "motion" or (config.order == "auto" and len(tracks) > BODIES):
         return by_motion[:BODIES]
     kept = {id(track) for track in by_motion[:BODIES]}
@@ -212,24 +211,25 @@ def _without_phantoms(
         fault = _phantom(raw, track, config.min_track) if len(kept) > least else ""
         if fault:
             kept = [other for other in kept if other is not track]
-            notes.append(f"phantom of {len(track)} frames dropped: {fault}")
+            notes.append(f"phantom dropped: {fault}")
     return kept
 
 
 def _phantom(raw: RawBodies, track: np.ndarray, min_track: int) -> str:
-    """Return why a track is no person, or nothing."""
-    if len(track) < min_track:
-        return "too short"
+    """Return why a track is no person, with the number that says so, or nothing."""
+    frames = len(track)
+    if frames < min_track:
+        return f"too short ({frames} frames)"
     xyz = raw.xyz[track]
     shoulders = np.median(_length(xyz, SHOULDER_LEFT, SHOULDER_RIGHT))
     if not SHOULDERS_M[0] <= shoulders <= SHOULDERS_M[1]:
-        return f"shoulders {shoulders:.2f} m wide"
+        return f"impossible shoulders ({shoulders:.2f} m, {frames} frames)"
     torso = np.median(_length(xyz, SPINE_BASE, SPINE_SHOULDER))
     if not TORSO_M[0] <= torso <= TORSO_M[1]:
-        return f"spine {torso:.2f} m long"
+        return f"impossible spine ({torso:.2f} m, {frames} frames)"
     extent = np.ptp(xyz, axis=1)
     if np.mean(extent[:, 0] > WIDE * extent[:, 1]) > WIDE_FRAMES:
-        return "wider than tall"
+        return f"wider than tall ({frames} frames)"
     return ""
 
 
@@ -254,7 +254,7 @@ def _placed(
     lost = len(kept) - np.count_nonzero(kept)
     if not lost:
         return bodies
-    _note(notes, lost, "frame without a body dropped", "frames without a body dropped")
+    _note(notes, "frames without a body dropped", lost)
     return bodies[:, kept]
 
 
@@ -273,7 +273,7 @@ def _trusted_joints(raw: RawBodies, track: np.ndarray, least: int, notes: list[s
             for axis in range(3):
                 values = xyz[:, joint, axis]
                 values[~good] = np.interp(frame[~good], frame[good], values[good])
-    _note(notes, mended, "joint taken from other frames", "joints taken from other frames")
+    _note(notes, "joints taken from other frames", mended)
     return xyz
 
 
@@ -293,23 +293,18 @@ def _bridge(bodies: np.ndarray, max_gap: int, notes: list[str]) -> None:
         bridged = sum(
             after - before - 1 for before, after in gaps if after - before - 1 <= max_gap
         )
-        _note(
-            notes, bridged, f"frame of body {number} bridged", f"frames of body {number} bridged"
-        )
+        _note(notes, f"frames of body {number} bridged", bridged)
         absent = len(seen) - len(frames) - bridged
-        _note(notes, absent, f"frame without body {number}", f"frames without body {number}")
+        _note(notes, f"frames without body {number}", absent)
 
 
-def _note(notes: list[str], count: int | np.integer, one: str, many: str) -> None:
+def _note(notes: list[str], what: str, count: int | np.integer) -> None:
     if count:
-        notes.append(f"{count} {one if count == 1 else many}")
+        notes.append(f"{what} ({count})")
 
 
 def summary(treatments: list[str]) -> Counter[str]:
     """Count what was done over many clips, numbers left out, for a table."""
     return Counter(
-        " ".join(word for word in note.split() if not word.strip(".").isdigit())
-        for text in treatments
-        if text
-        for note in text.split("; ")
+        note.partition(" (")[0] for text in treatments if text for note in text.split("; ")
     )

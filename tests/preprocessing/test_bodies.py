@@ -1,11 +1,9 @@
-import re
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.bodies import choose_bodies, cut
+from preprocessing.bodies import choose_bodies, cut, summary
 from preprocessing.body import SPINE_SHOULDER
 from preprocessing.config import PreprocessConfig
 from preprocessing.ntu import read_skeleton
@@ -80,7 +78,7 @@ def test_an_id_that_changes_is_the_same_person():
     walk = person(60, 0, 3)
     bodies, done = chosen(recording((1, 0, walk[:25]), (2, 25, walk[25:])))
     np.testing.assert_array_equal(bodies, [walk])
-    assert done == "body goes on under another id in frame 26"
+    assert done == "body goes on under another id (frame 26)"
 
 
 def test_an_id_that_changes_within_a_gap_of_both_persons():
@@ -89,7 +87,7 @@ def test_an_id_that_changes_within_a_gap_of_both_persons():
     bodies, done = chosen(raw)
     kept = [*range(20), *range(24, 60)]
     np.testing.assert_array_equal(bodies, [one[kept], other[kept]])
-    assert "4 frames without a body dropped" in done
+    assert "frames without a body dropped (4)" in done
 
 
 def test_persons_who_swap_places_in_the_file_are_swapped_back():
@@ -98,7 +96,7 @@ def test_persons_who_swap_places_in_the_file_are_swapped_back():
     first[30:], second[30:] = other[30:], one[30:]
     bodies, done = chosen(recording((0, 0, first), (1, 0, second)))
     np.testing.assert_array_equal(bodies, [one, other])
-    assert done.count("under another id in frame 31") == 2
+    assert done.count("under another id (frame 31)") == 2
 
 
 def test_a_body_that_jumps_alone_keeps_its_id():
@@ -136,10 +134,10 @@ def lying(frames):
 @pytest.mark.parametrize(
     "phantom, reason",
     [
-        (chair(40), "shoulders 0.0[0-9] m wide"),
-        (stretched(40), "spine 2.0[0-9] m long"),
-        (lying(40), "wider than tall"),
-        (person(5, 1.5, 14), "too short"),
+        (chair(40), "impossible shoulders (0.0"),
+        (stretched(40), "impossible spine (2.0"),
+        (lying(40), "wider than tall (40 frames)"),
+        (person(5, 1.5, 14), "too short (5 frames)"),
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
@@ -148,7 +146,7 @@ def test_phantoms_are_dropped(phantom, reason, first):
     parts = [(1, 0, phantom), (2, 0, real)]
     bodies, done = chosen(recording(*parts[:: 1 if first else -1]))
     np.testing.assert_array_equal(bodies, [real])
-    assert re.fullmatch(rf"phantom of \d+ frames dropped: {reason}", done)
+    assert done.startswith(f"phantom dropped: {reason}")
     raw = recording(*parts)
     assert len(chosen(raw, drop_phantoms=False)[0]) == 2
     assert len(chosen(raw, two_persons=True)[0]) == 2
@@ -167,7 +165,7 @@ def test_two_of_three_by_motion_main_person_first():
     )
     bodies, done = chosen(recording((1, 0, quiet), (2, 0, middling), (3, 0, lively)))
     np.testing.assert_array_equal(bodies, [lively, middling])
-    assert done == "2 of 3 bodies kept, those that move most"
+    assert done == "the 2 bodies that move most kept (of 3)"
 
 
 def test_a_short_gap_of_one_body_is_bridged_and_a_long_one_is_not():
@@ -177,7 +175,7 @@ def test_a_short_gap_of_one_body_is_bridged_and_a_long_one_is_not():
     bodies, done = chosen(recording(*parts))
     np.testing.assert_allclose(bodies[1][:30], even[:30], atol=1e-12)
     assert not present(bodies)[1, 30:45].any()
-    assert done == "5 frames of body 2 bridged; 15 frames without body 2"
+    assert done == "frames of body 2 bridged (5); frames without body 2 (15)"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e6, -25.0])
@@ -186,10 +184,10 @@ def test_impossible_coordinates_make_the_frame_invalid_for_that_body(value):
     one[7, 3, 1] = value
     bodies, done = chosen(recording((1, 0, one)))
     np.testing.assert_array_equal(bodies[0], np.delete(one, 7, axis=0))
-    assert done.startswith("1 body with impossible coordinates left out")
+    assert done.startswith("body records with impossible coordinates left out (1)")
     bodies, done = chosen(recording((1, 0, one), (2, 0, other)))
     np.testing.assert_allclose(bodies[0, 7], (one[6] + one[8]) / 2)
-    assert "1 frame of body 1 bridged" in done
+    assert "frames of body 1 bridged (1)" in done
 
 
 def test_frames_without_a_body_and_repeated_bodies():
@@ -197,7 +195,7 @@ def test_frames_without_a_body_and_repeated_bodies():
     raw = recording((1, 3, walk), (1, 5, walk[2:4] + 0.1), frames=40)
     bodies, done = chosen(raw)
     np.testing.assert_array_equal(bodies, [walk])
-    assert done == "2 repeated bodies left out; 10 frames without a body dropped"
+    assert done == "repeated body records left out (2); frames without a body dropped (10)"
 
 
 def test_untracked_joints_come_from_other_frames_on_request():
@@ -210,14 +208,14 @@ def test_untracked_joints_come_from_other_frames_on_request():
     np.testing.assert_array_equal(chosen(raw)[0], [wrong])
     bodies, done = chosen(raw, min_joint_state=1)
     np.testing.assert_allclose(bodies, [walk], atol=1e-12)
-    assert done == "1 joint taken from other frames"
+    assert done == "joints taken from other frames (1)"
 
 
 def test_no_body_at_all():
     raw = recording((1, 0, np.zeros((4, 25, 3))), frames=5)
     bodies, done = chosen(raw)
     assert bodies.shape[0] == 0
-    assert "4 bodies of zeros left out" in done
+    assert "body records of zeros left out (4)" in done
 
 
 def test_cut_takes_the_frames_of_an_action():
@@ -245,3 +243,8 @@ def test_two_bodies_at_most_and_never_two_places_at_once(data):
     spine = bodies[:, :, SPINE_SHOULDER]
     there = spine[~np.isnan(spine[..., 0])]
     assert np.abs(there).max() < 5
+
+
+def test_treatments_are_counted_without_their_numbers():
+    texts = ["", "a (3); b: c (0.2 m, 9 frames)", "a (1)"]
+    assert summary(texts) == {"a": 2, "b: c": 1}

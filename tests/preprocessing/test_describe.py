@@ -32,7 +32,7 @@ def test_a_file_of_clips(skeletons):
         "by bodies: 1: 5, 2: 6",
         "raw frames: 12 to 22, mean 17.0, median 17, nine of ten from 12 to 22",
         "bodies treated in 1 clips",
-        "        1  body goes on under another id in frame",
+        "        1  body goes on under another id",
         "damaged: 1  expected ",
         "S001C001P001R001A001.skeleton:",
         "by class, 2 of 60 have clips:",
