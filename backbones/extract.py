@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from backbones.precision import autocast, dtype_of, repeatable
 from backbones.registry import FEATURES, build
 from backbones.weights import load_backbone, load_foreign, save_backbone
 from preprocessing.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,15 @@ def extract(
     Raises
     ------
     InputError
-        If the backbone is of another dataset, if its protocol or classes do not fit the file,
-        if the mask leaves no frame, or if memory is too small.
+        If the backbone is of another dataset, if its protocol or classes do not fit the file
+        or leave no clip to test, if the mask leaves no frame, or if memory is too small.
     """
     began = time.perf_counter()
     run, group = run or ExtractRun(), join(device)
     model, facts = load_backbone(backbone, group.device)
     _check_same_dataset(skeletons, facts, backbone)
     parts = choose_parts(skeletons, facts["seen"], facts["protocol"], facts["unseen"])
+    _check_parts(parts, facts, backbone)
     rows = np.concatenate([parts.rows[part] for part in PARTS])
     with (
         repeatable(config.precision),
@@ -248,6 +252,17 @@ def _first_difference(expected: list[str], found: list[str]) -> str:
         if name != other:
             return f" (label {label} is {name!r} there and {other!r} here)"
     return ""
+
+
+def _check_parts(parts: Parts, facts: dict[str, Any], backbone: Path) -> None:
+    if parts.unseen and not len(parts.rows["unseen_test"]):
+        names = ", ".join(parts.class_names[label] for label in parts.unseen)
+        raise InputError(
+            f"protocol {facts['protocol']!r} leaves no test clip of the unseen classes ({names}) "
+            f"in {parts.path}; choose another protocol or split for pretrain-backbone"
+        )
+    if facts.get("skeletons") not in (None, parts.digest):
+        logger.warning("%s was trained on other clips than those of %s", backbone, parts.path)
 
 
 def _feature_set(

@@ -135,6 +135,20 @@ def test_a_backbone_of_other_data_is_refused(small_skeletons, backbone, tmp_path
         extract(small_skeletons(**changes), backbone, tmp_path / "features.h5", CONFIG)
 
 
+def test_a_protocol_without_unseen_test_clips_is_refused(small_skeletons, backbone, tmp_path):
+    clip = np.arange(48)
+    columns = {"label": clip % 4, "subject": np.where(clip % 4 == 2, 1, clip // 4 % 3 // 2 + 1)}
+    with pytest.raises(InputError, match=r"no test clip of the unseen classes \(wave\)"):
+        extract(small_skeletons(columns=columns), backbone, tmp_path / "f.h5", CONFIG)
+
+
+def test_features_of_other_clips_are_told(small_skeletons, tmp_path, caplog):
+    facts = {**FACTS, "skeletons": "another digest"}
+    save_backbone(tmp_path / "b.safetensors", build("stgcn"), facts)
+    extract(small_skeletons(), tmp_path / "b.safetensors", tmp_path / "f.h5", CONFIG)
+    assert "was trained on other clips" in caplog.text
+
+
 def test_a_backbone_that_says_nothing_is_refused(small_skeletons, tmp_path):
     save_backbone(tmp_path / "b.safetensors", build("stgcn"), {"dataset": "custom"})
     with pytest.raises(InputError, match="does not say its class_names, protocol, seen"):

@@ -325,6 +325,18 @@ def test_bf16_trains_too(small_skeletons, tmp_path):
     assert {w.dtype for w in weights.values()} <= {torch.float32, torch.int64}
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_gpu_gives_the_same_weights_twice(small_skeletons, tmp_path, precision):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    skeletons, config = small_skeletons(), PretrainConfig(epochs=2, batch=8, precision=precision)
+    for name, resident in (("a", "yes"), ("b", "no")):
+        run = PretrainRun(resident=resident, checkpoint_steps=2)
+        train(skeletons, tmp_path / f"{name}.safetensors", config, device="cuda", run=run)
+    assert_equal_weights(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
+
+
 @pytest.mark.slow
 def test_shift_gcn_trains_by_the_same_code(small_skeletons, tmp_path):
     config = PretrainConfig(backbone="shift-gcn", epochs=1, batch=8)
