@@ -56,10 +56,10 @@ def method_class(spec: str) -> type:
     cls = getattr(module, name, None)
     if not isinstance(cls, type):
         raise InputError(f"method {spec!r}: there is no class {name!r} in {where}.")
-    missing = [call for call in ("train", "score") if not callable(getattr(cls, call, None))]
+    missing = [f"{x}()" for x in ("train", "score") if not callable(getattr(cls, x, None))]
     if missing:
         raise InputError(
-            f"method {spec!r}: class {name} has no {' and no '.join(missing)}(); "
+            f"method {spec!r}: class {name} has no {' and no '.join(missing)}; "
             "zeroshot.base.Method says what a method must offer."
         )
     return cls
