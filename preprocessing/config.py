@@ -72,7 +72,8 @@ class PreprocessConfig:
     and less than two people keep between them."""
 
     join_gap: int = 30
-    """... and if no more than this many frames lie between: in a second a walker is elsewhere."""
+    """... and if no more than this many frames lie between them: in a second a walker is
+    elsewhere."""
 
     min_track: int = 12
     """A body seen in fewer frames is a phantom, where a better one is there: public filters drop

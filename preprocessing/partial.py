@@ -16,6 +16,7 @@ import numpy as np
 
 from preprocessing.clips import Batch
 from preprocessing.errors import InputError
+from preprocessing.progress import progress
 from preprocessing.store import Finding
 
 READ_CLIPS = 256
@@ -106,7 +107,7 @@ class PartialWork:
         self._clips.seek(0)
         self._journal.seek(0)
         whole = 0
-        for text in self._journal:
+        for text in progress(self._journal, what="check the work done", unit="batch"):
             if not self._take_whole(text):
                 break
             whole += len(text)

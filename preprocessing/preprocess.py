@@ -163,7 +163,7 @@ def _write(
     protocols = {**_listed_protocols(found, columns), **found.dataset.protocols(columns)}
     digest = write_skeletons(
         output,
-        work.clips(),
+        progress(work.clips(), what="write", unit="batch"),
         columns,
         class_names=found.dataset.class_names,
         class_ids=found.dataset.class_ids,

@@ -14,6 +14,7 @@ from preprocessing.errors import InputError, SkeletonFormatError
 from preprocessing.files import RawFile, walk
 from preprocessing.ntu import parse_name
 from preprocessing.pku import parse_recording, read_split_list
+from preprocessing.progress import progress
 from preprocessing.store import Finding
 
 NTU_SUFFIX = ".skeleton"
@@ -68,7 +69,8 @@ def find_source(source: Path, config: PreprocessConfig) -> Source:
     if not source.exists():
         raise InputError(f"{source}: no such file or folder; expected raw recordings there")
     findings: list[Finding] = []
-    files = _by_layout(walk(source, findings))
+    listing = progress(walk(source, findings), what=f"look through {source}", unit="file")
+    files = _by_layout(listing)
     layout = _layout(files, config.layout, source, findings)
     known = _dataset(source, layout, files, config)
     found = Source(layout=layout, dataset=known, findings=findings)
@@ -158,14 +160,15 @@ def _classes_file(
 ) -> Path | None:
     if config.classes is not None:
         return Path(config.classes)
-    plain = [file for file in files.get("classes", ()) if file.offset < 0]
-    if len(plain) > 1 and config.dataset in ("auto", "custom"):
-        paths = ", ".join(file.path for file in plain[:_SHOWN])
+    lists = files.get("classes", []) if config.dataset in ("auto", "custom") else []
+    if len(lists) > 1 or any(file.offset >= 0 for file in lists):
+        paths = ", ".join(file.path for file in lists[:_SHOWN])
         raise InputError(
-            f"{source}: found {len(plain)} classes.csv ({paths}); choose one: --classes"
+            f"{source}: found {len(lists)} classes.csv ({paths}), expected one, and that not in an "
+            f"archive; name the one to use with --classes"
         )
-    if plain:
-        return Path(plain[0].path)
+    if lists:
+        return Path(lists[0].path)
     beside = source.parent / "classes.csv"
     return beside if source.is_file() and beside.is_file() else None
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from preprocessing.atomic import replace_when_whole
 from preprocessing.body import JOINTS
 from preprocessing.errors import InputError, unknown_choice
+from preprocessing.hdf5 import new_file
 
 if TYPE_CHECKING:
     import h5py
 
 FORMAT = "smie-pipe skeletons"
 VERSION = 1
-CHUNK_CLIPS = 16
+CHUNK_CLIPS = 16  # of 1, 4, 16, 64: reads everything fastest, random rows 7 % slower than 1
 FINDING_GROUPS = {"rejected": ("damaged", "excluded"), "noticed": ("noticed",)}
 
 _GROUPED_BY = {"subjects": "subject", "cameras": "camera", "setups": "setup"}
@@ -89,14 +89,12 @@ def write_skeletons(
     ValueError
         If columns and clips differ in number, or a label has no class.
     """
-    import h5py
-
     columns = _completed(columns, x)
     count = len(columns["label"])
     _check_columns(columns, count, len(class_names))
     ids = np.asarray(class_ids if class_ids is not None else np.arange(1, len(class_names) + 1))
     digest = hashlib.sha256()
-    with replace_when_whole(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+    with new_file(path) as file:
         _write_clips(file, [x] if isinstance(x, np.ndarray) else x, count, digest)
         for name, values in sorted(columns.items()):
             _write(file, name, values, digest)

@@ -1,6 +1,8 @@
+import contextlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -208,25 +210,28 @@ def test_a_directory_named_as_a_recording(ntu_folder, tmp_path):
     assert report.counts()["damaged"] == {"cannot be read: Is a directory": 1}
 
 
-def test_a_full_disk_keeps_the_work(ntu_folder, tmp_path, monkeypatch):
-    whole = made(ntu_folder, tmp_path / "a.h5").digest
-    import preprocessing.partial as partial
+@contextlib.contextmanager
+def room_for(size):
+    """Let no file grow beyond some bytes: what the system then says is a full disk's error."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    append, calls = partial.PartialWork.append, []
 
-    def full(self, batch):
-        calls.append(batch)
-        if len(calls) == 3:
-            self._clips.write(b"half a clip")
-            raise OSError(28, "No space left on device")
-        append(self, batch)
-
-    monkeypatch.setattr(partial.PartialWork, "append", full)
+@pytest.mark.parametrize("size", [200_000, 365_000])
+def test_a_full_disk_keeps_the_work(ntu_folder, tmp_path, size):
+    """Full while clips are kept (360,000 bytes in all), and full while the output is written."""
+    whole = made(ntu_folder, tmp_path / "a.h5")
     run = PreprocessRun(workers=1, batch_files=2)
-    with pytest.raises(OSError, match="No space left"):
+    with room_for(size), pytest.raises(OSError, match="(?i)file too large"):
         made(ntu_folder, tmp_path / "b.h5", run)
-    assert made(ntu_folder, tmp_path / "b.h5", run).digest == whole
-    assert len(calls) == 3 + 4  # of six batches two were kept
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5.partial", "raw"]
+    kept = (tmp_path / "b.h5.partial" / "journal").read_bytes().count(b"\n")
+    assert kept == (3 if size == 200_000 else 6)
+    assert made(ntu_folder, tmp_path / "b.h5", run).digest == whole.digest
 
 
 @pytest.mark.parametrize(

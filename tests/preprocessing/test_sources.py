@@ -76,11 +76,19 @@ def test_own_classes(ntu_folder):
     assert (found.dataset.name, found.dataset.class_names) == ("custom", ("drink", "shove"))
     assert find(ntu_folder, dataset="ntu60").dataset.class_names[0] == "drink water"
     (ntu_folder / "s001" / "classes.csv").write_text("id,name\n1,drink\n")
-    with pytest.raises(InputError, match="found 2 classes.csv .* choose one"):
+    with pytest.raises(InputError, match="found 2 classes.csv .*, expected one"):
         find(ntu_folder)
     chosen = find(ntu_folder, classes=str(ntu_folder / "s001" / "classes.csv"))
     assert chosen.dataset.class_names == ("drink",)
     assert {f.reason for f in chosen.findings} == {"class number that the dataset does not have"}
+
+
+def test_classes_in_an_archive(ntu_folder, tmp_path, zipped):
+    (ntu_folder / "classes.csv").write_text("id,name\n50,shove\n1,drink\n")
+    archive = zipped(ntu_folder, tmp_path / "own.zip")
+    with pytest.raises(InputError, match="own.zip!/.*classes.csv.*not in an archive"):
+        find(archive)
+    assert find(archive, classes=str(ntu_folder / "classes.csv")).dataset.name == "custom"
 
 
 def test_missing_list(ntu_folder, tmp_path):
