@@ -23,7 +23,8 @@ UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _FOREIGN = re.compile(rb"[^\t\n\r\x20-\x7e]")
 _WHOLE = re.compile(rb"[0-9]{1,18}")
-_NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Digits can match in one way only: else 300,000 of them in a row would take minutes to refuse.
+_NUMBER = re.compile(rb"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # The sensor runs on Windows, whose C library has its own spellings: 1.#QNAN, -1.#IND, -nan(ind).
 _NAN = re.compile(rb"[+-]?(?:nan(?:\(\w*\))?|1\.#(?:ind|qnan|snan)0*)", re.IGNORECASE)
 _INFINITY = re.compile(rb"([+-]?)(?:inf|infinity|1\.#inf0*)", re.IGNORECASE)

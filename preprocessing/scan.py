@@ -15,6 +15,7 @@ All in one file, since numba's cache notices a change only in the file of the co
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -42,17 +43,27 @@ ABSENT_LAST = np.frombuffer(ABSENT[-8:], np.uint64)[0]
 ABSENT_SIZE = len(ABSENT)
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    """Compile for the processor at hand, and keep the result where some folder can be written."""
+def _kept(function: Callable[[Bytes], Any]) -> Callable[[Bytes], Any]:
+    """Compile for the processor at hand, and keep the result on disk where that can be done."""
     try:
-        return njit(nogil=True, cache=True, error_model="numpy")(function)
+        kernel = njit(nogil=True, cache=True, error_model="numpy")(function)
     except RuntimeError:  # numba found no folder for its cache
-        return njit(nogil=True, error_model="numpy")(function)
+        kernel = njit(nogil=True, error_model="numpy")(function)
+
+    @wraps(function)
+    def scanner(data: Bytes) -> Any:
+        try:
+            return kernel(data)
+        except OSError:  # compiled, but there was no room to keep it
+            return kernel(data)
+
+    return scanner
 
 
-_intrinsic: Any = intrinsic  # its own type says that a call takes the typing context too
-# For small helpers: numba passes an array as seven arguments, which costs more than their work.
+_compiled: Any = njit(nogil=True, error_model="numpy")  # kept as a part of the scanners
+# For small helpers: a call would cost more than their work.
 _inlined: Any = njit(nogil=True, error_model="numpy", forceinline=True)
+_intrinsic: Any = intrinsic  # its own type says that a call takes the typing context too
 
 
 @_intrinsic
@@ -307,7 +318,7 @@ def _last_state(stop: int) -> int:
     return state
 
 
-@_compiled
+@_kept
 def scan_skeleton(data: Bytes) -> Any:
     """Return the contents of a ``.skeleton`` file.
 
@@ -438,7 +449,7 @@ def _read_joints(
     return True
 
 
-@_compiled
+@_kept
 def scan_pku(data: Bytes) -> Any:
     """Return the contents of a PKU-MMD skeleton file.
 
