@@ -164,8 +164,8 @@ def _classes_file(
     if len(lists) > 1 or any(file.offset >= 0 for file in lists):
         paths = ", ".join(file.path for file in lists[:_SHOWN])
         raise InputError(
-            f"{source}: found {len(lists)} classes.csv ({paths}), expected one, and that not in an "
-            f"archive; name the one to use with --classes"
+            f"{source}: found {len(lists)} classes.csv ({paths}), expected one, and that not in "
+            f"an archive; name the one to use with --classes"
         )
     if lists:
         return Path(lists[0].path)

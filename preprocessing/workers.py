@@ -72,16 +72,30 @@ def _in_order(
     config: PreprocessConfig,
 ) -> Iterator[Batch]:
     waiting = iter(batches)
-    running = deque(
-        executor.submit(process_batch, batch, known, config)
-        for _, batch in zip(range(AHEAD * workers + 1), waiting, strict=False)
-    )
+    with _interrupts_held():  # while workers start, which inherit this
+        running = deque(
+            executor.submit(process_batch, batch, known, config)
+            for _, batch in zip(range(AHEAD * workers + 1), waiting, strict=False)
+        )
     while running:
         result = running.popleft().result()
         for batch in waiting:
             running.append(executor.submit(process_batch, batch, known, config))
             break
         yield result
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment; a process started meanwhile holds it back for good."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _start_worker() -> None:
