@@ -19,6 +19,9 @@ from preprocessing.errors import InputError
 from preprocessing.sources import Recording
 
 CONNECT_TIMEOUT = "15s"
+ALONE_BATCHES = 24
+"""Fewer batches are done by this process alone, where no number of workers is asked for: they
+take a second or two, and so does the start of a worker."""
 AHEAD = 2
 """Batches for each worker that may be under way at once: bounds the memory."""
 
@@ -40,7 +43,7 @@ def batch_results(
         with _cluster(run.scheduler) as (executor, workers):
             yield from _in_order(executor, workers, batches, known, config)
         return
-    workers = min(run.workers or available_processors(), len(batches))
+    workers = min(run.workers or _useful_workers(len(batches)), len(batches))
     if workers <= 1:
         yield from (process_batch(batch, known, config) for batch in batches)
         return
@@ -55,6 +58,10 @@ def batch_results(
         ) from None
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _useful_workers(batches: int) -> int:
+    return 1 if batches < ALONE_BATCHES else available_processors()
 
 
 def available_processors() -> int:
