@@ -182,4 +182,17 @@ def custom(classes: Path) -> Dataset:
             f"and a line for each action number in the file names or label files."
         )
     ids, names = read_classes(classes)
-    return Dataset(name="custom", title="own recordings", class_names=names, class_ids=ids)
+    pairs = _names_of_two()
+    return Dataset(
+        name="custom",
+        title="own recordings",
+        class_names=names,
+        class_ids=ids,
+        two_persons=frozenset(label for label, name in enumerate(names) if name in pairs),
+    )
+
+
+def _names_of_two() -> set[str]:
+    """Return the names of all known actions of two persons; own classes may bear them too."""
+    known = [dataset(name) for name in DATASETS]
+    return {one.class_names[label] for one in known for label in one.two_persons}

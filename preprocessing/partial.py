@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import zlib
@@ -19,6 +20,7 @@ from preprocessing.errors import InputError
 from preprocessing.progress import progress
 from preprocessing.store import Finding
 
+logger = logging.getLogger(__name__)
 READ_CLIPS = 256
 
 
@@ -100,6 +102,8 @@ class PartialWork:
         """Open both files behind the last whole batch."""
         key = self.folder / "key"
         if not key.is_file() or key.read_text() != self.key:
+            if key.is_file():
+                logger.info("%s: of other files or options, done anew", self.folder)
             (self.folder / "journal").unlink(missing_ok=True)
             key.write_text(self.key)
         self._clips = open(self.folder / "clips", "ab+")  # noqa: SIM115 - closed on leaving

@@ -71,12 +71,14 @@ def preprocess(
     """
     config, run = config or PreprocessConfig(), run or PreprocessRun()
     started = time.monotonic()
+    if output.is_dir():
+        raise InputError(f"{output}: expected the name of a file to write, found a folder")
     found = find_source(source, config)
     logger.info("%s: %s", source, describe_source(found))
     shape = (3, config.frames, len(JOINTS), BODIES)
     with PartialWork(output, _key(found, config), shape) as work:
         remove_leftovers(output)
-        _check_damage(found.findings, run)
+        _check_damage([*found.findings, *work.findings], run)
         _work(found, work, config, run)
         report = _write(source, output, found, work, config, started)
         work.discard()

@@ -59,9 +59,12 @@ def test_protocols_divide_the_clips():
 
 
 def test_labels_follow_the_ids(tmp_path):
-    (tmp_path / "classes.csv").write_text('\ufeffid,name\n7,wave\n2,"sit, down"\n', "utf-8")
+    (tmp_path / "classes.csv").write_text(
+        '\ufeffid,name\n7,wave\n2,"sit, down"\n9,handshaking\n', "utf-8"
+    )
     own = custom(tmp_path / "classes.csv")
-    assert own.class_names == ("sit, down", "wave") and own.class_ids == (2, 7)
+    assert own.class_names == ("sit, down", "wave", "handshaking")
+    assert own.class_ids == (2, 7, 9) and own.two_persons == {2}
     assert (own.label(2), own.label(7), own.label(1)) == (0, 1, None)
 
 

@@ -138,6 +138,12 @@ def test_strict_and_max_bad_stop_and_keep_the_work(ntu_folder, tmp_path):
     assert not (tmp_path / "s.h5.partial").exists()
 
 
+def test_a_folder_where_the_output_should_go(ntu_folder, tmp_path):
+    (tmp_path / "s.h5").mkdir()
+    with pytest.raises(InputError, match="s.h5: expected the name of a file to write"):
+        made(ntu_folder, tmp_path / "s.h5")
+
+
 def test_nothing_usable(ntu_folder, tmp_path):
     for path in ntu_folder.rglob("*.skeleton"):
         path.write_bytes(b"no")
