@@ -60,8 +60,13 @@ class Choice:
     tried: dict[str, float]
 
 
-def divide(classes: int, share: float, folds: int, seed: int) -> list[Division]:
+def divide(classes: int, held: int, folds: int, seed: int) -> list[Division]:
     """Draw which classes are held out, a group per fold; groups are disjoint while they can be.
+
+    Parameters
+    ----------
+    held
+        How many classes to hold out; at least two are, and at least two kept.
 
     Raises
     ------
@@ -74,14 +79,12 @@ def divide(classes: int, share: float, folds: int, seed: int) -> list[Division]:
             "two to train on and two to choose by. Use --select last and no --gzsl, or a split "
             "with fewer unseen classes"
         )
-    size = min(max(2, round(share * classes)), classes - 2)
+    size = min(max(2, held), classes - 2)
     order = np.random.default_rng([seed, 0x5EED]).permutation(classes)
     groups = [order[(np.arange(size) + fold * size) % classes] for fold in range(folds)]
     return [
-        Division(
-            kept=tuple(np.setdiff1d(order, held).tolist()), held=tuple(np.sort(held).tolist())
-        )
-        for held in groups
+        Division(tuple(np.setdiff1d(order, group).tolist()), tuple(np.sort(group).tolist()))
+        for group in groups
     ]
 
 
@@ -117,7 +120,7 @@ def choose(
     One option after the other (lr, alpha, beta) instead of every combination: 3 + 3 trainings a
     fold instead of 12, and beta matters little beside the learning rate.
     """
-    divisions = divide(len(data.texts), share, folds, seed)
+    divisions = divide(len(data.texts), round(share * len(data.texts)), folds, seed)
 
     def attempt(changed: Mapping[str, Any]) -> tuple[int, float]:
         method = {**options, **changed}

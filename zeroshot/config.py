@@ -60,10 +60,11 @@ class ZeroShotConfig:
     """CSV of each class's verb and noun for JPoSE and SynSE, where the list in the package
     lacks your classes."""
     select: Literal["last", "held-out"] = "last"
-    """How epoch, learning rate and beta are chosen. last: the given options, last epoch. held-
-    out: by classes held out of the seen ones. Never by unseen test data."""
+    """How epoch, learning rate and beta are chosen. last: the given options, last epoch;
+    held-out: by classes held out of the seen ones. Never by unseen test data."""
     held_out_share: float = 0.2
-    """Share of the seen classes that play unseen ones for held-out choosing and for GZSL."""
+    """Share of the seen classes that play unseen ones for held-out choosing. GZSL holds out as
+    many classes as are unseen."""
     held_out_folds: int = 3
     """How many different groups of held-out classes choices are averaged over."""
     epochs: int | None = None

@@ -49,7 +49,6 @@ def calibrate(
     *,
     ways: Ways,
     unseen_classes: int,
-    share: float,
     folds: int,
     seed: int,
     device: torch.device,
@@ -67,7 +66,10 @@ def calibrate(
     data
         Training clips of the seen classes, all that is looked at.
     unseen_classes
-        How many classes are unseen in the test.
+        How many classes are unseen in the test. As many are held out (half of the seen ones at
+        most): the best of more scores is higher, and gamma depends on it.
+    folds
+        How many groups of held-out classes; their clips are pooled.
 
     Notes
     -----
@@ -76,7 +78,8 @@ def calibrate(
     """
     contests: list[Contest] = []
     clue_sets: list[Clues] = []
-    for division in divide(len(data.texts), share, folds, seed):
+    held = min(unseen_classes, len(data.texts) // 2)
+    for division in divide(len(data.texts), held, folds, seed):
         trial = _Trial(data, division, seed)
         method = method_class(spec)(**options)
         for _ in train(method, trial.train, epochs=epochs, seed=seed, device=device, stop=stop):

@@ -229,7 +229,6 @@ def _gzsl(
         data,
         ways=task.config.gzsl,
         unseen_classes=len(features.unseen),
-        share=task.config.held_out_share,
         folds=task.config.held_out_folds,
         seed=task.seed,
         device=device,

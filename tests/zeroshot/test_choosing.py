@@ -14,9 +14,9 @@ from zeroshot.training import of_classes, seen_training_data
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("classes, share, held", [(4, 0.2, 2), (22, 0.2, 4), (55, 0.2, 11)])
-def test_groups_are_of_the_asked_size_and_disjoint(classes, share, held):
-    divisions = divide(classes, share, folds=2, seed=3)
+@pytest.mark.parametrize("classes, asked, held", [(4, 1, 2), (22, 4, 4), (55, 11, 11), (4, 9, 2)])
+def test_groups_are_of_the_asked_size_and_disjoint(classes, asked, held):
+    divisions = divide(classes, asked, folds=2, seed=3)
     for division in divisions:
         assert len(division.held) == held
         assert sorted((*division.kept, *division.held)) == list(range(classes))
@@ -24,13 +24,13 @@ def test_groups_are_of_the_asked_size_and_disjoint(classes, share, held):
 
 
 def test_groups_go_by_the_seed():
-    assert divide(22, 0.2, 1, seed=0) == divide(22, 0.2, 1, seed=0)
-    assert divide(22, 0.2, 1, seed=0) != divide(22, 0.2, 1, seed=1)
+    assert divide(22, 4, 1, seed=0) == divide(22, 4, 1, seed=0)
+    assert divide(22, 4, 1, seed=0) != divide(22, 4, 1, seed=1)
 
 
 def test_three_seen_classes_are_too_few():
     with pytest.raises(InputError, match="3 seen classes.*at least 4.*--select last"):
-        divide(3, 0.2, 1, seed=0)
+        divide(3, 1, 1, seed=0)
 
 
 @pytest.mark.parametrize("last, first", [(1, 1), (7, 1), (20, 1), (100, 5), (300, 15)])
@@ -82,7 +82,7 @@ def peaked(monkeypatch):
     texts = ClassTexts(torch.eye(8))
     label = torch.arange(8).repeat_interleave(12)
     # v names the place of a clip's class in the list of those held out.
-    division = divide(8, 0.25, 1, seed=0)[0]
+    division = divide(8, 2, 1, seed=0)[0]
     place = {k: i for i, k in enumerate(division.held)}
     v = torch.tensor([[float(place.get(k, -1)), 1.0] for k in label.tolist()])
     return TrainingData(v, None, label, texts)

@@ -90,7 +90,6 @@ def test_calibration_does_not_see_unseen_clips(method, small_study):
             data,
             ways="both",
             unseen_classes=3,
-            share=0.25,
             folds=2,
             seed=0,
             device=CPU,
