@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from backbones.allocation import keep_freed_memory
 from backbones.attention import drop_key_frames, take_frames
 from backbones.config import ExtractConfig, ExtractRun
 from backbones.data import in_batches, open_clips
@@ -81,6 +82,8 @@ def extract(
     """
     began = time.perf_counter()
     run, group = run or ExtractRun(), join(device)
+    if group.device.type == "cpu":
+        keep_freed_memory()
     model, facts = load_backbone(backbone, group.device)
     _check_same_dataset(skeletons, facts, backbone)
     parts = choose_parts(skeletons, facts["seen"], facts["protocol"], facts["unseen"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from backbones.distributed import Group
+from backbones.stgcn import Absent
+from backbones.temporal import Dropout
 
 
 class _Total(torch.autograd.Function):
@@ -78,8 +81,8 @@ class SharedBatchNorm(_BatchNorm):
         self.running_var.lerp_(variance.to(self.running_var), float(share))
 
 
-class SharedDropout(nn.Dropout):
-    """Dropout whose noise is drawn for all processes' clips, each taking its part.
+class SharedDropout(Dropout):
+    """Dropout whose noise is drawn for all processes' bodies, each taking its part.
 
     Every process draws the same numbers (their generators agree), those one process would have
     drawn for the whole batch.
@@ -89,22 +92,43 @@ class SharedDropout(nn.Dropout):
         super().__init__(p)
         self.group = group
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Return ``input`` (B, ...) with a share of its values dropped, in training."""
-        if not self.training or self.p == 0:
-            return input
-        sizes = self.group.gather(torch.tensor([len(input)])).flatten().tolist()
+    def noise(self, like: Tensor) -> Tensor:
+        """Return the part of (T, all bodies, V, C) that belongs to this process's bodies."""
+        frames, bodies, *rest = like.shape
+        sizes = self.group.gather(torch.tensor([bodies])).flatten().tolist()
         start = sum(sizes[: self.group.rank])
-        noise = _empty_like(input, sum(sizes)).bernoulli_(1 - self.p).div_(1 - self.p)
-        return input * noise[start : start + len(input)]
+        everybody = super().noise(like.new_empty(1).expand(frames, sum(sizes), *rest))
+        return everybody[:, start : start + bodies]
 
 
-def _empty_like(values: Tensor, count: int) -> Tensor:
-    """Return room for ``count`` rows, laid out in memory as ``values`` is, as its noise is."""
-    axes = sorted(range(values.ndim), key=values.stride, reverse=True)
-    shape = (count, *values.shape[1:])
-    room = values.new_empty([shape[axis] for axis in axes])
-    return room.permute([axes.index(axis) for axis in range(values.ndim)])
+class SharedAbsent(Absent):
+    """The absent body of all processes' clips, run by the last one and told to the others.
+
+    It comes after everybody's present bodies, as in one process, and counts once in the
+    normalisations.
+    """
+
+    def __init__(self, group: Group):
+        super().__init__()
+        self.group, self.wanted = group, False
+
+    def count(self, wanted: Tensor) -> int:
+        """Return 1 in the last process if any process's clips want it, else 0."""
+        self.wanted = bool(self.group.total(wanted.to(torch.int64)) > 0)
+        return int(self.wanted and self._runs_here())
+
+    def complete(self, features: Tensor) -> Tensor:
+        """Return this process's present features and, last, the absent one from the last."""
+        if not self.wanted:
+            return features
+        if self._runs_here():
+            own, features = features[-1:], features[:-1]
+        else:  # wants a gradient, so that all processes take part in the backward exchange
+            own = features.new_zeros(1, features.shape[1], requires_grad=True)
+        return torch.cat([features, _Total.apply(own)])
+
+    def _runs_here(self) -> bool:
+        return self.group.rank == self.group.size - 1
 
 
 def parallel(model: nn.Module, group: Group) -> nn.Module:
@@ -123,8 +147,17 @@ def parallel(model: nn.Module, group: Group) -> nn.Module:
         return model
     if group.device.type == "cuda":
         shared = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        _replace(shared, {Absent: lambda layer: SharedAbsent(group)})
         return DistributedDataParallel(shared, device_ids=[group.device.index], **_unsent())
-    _replace(model, group)
+    _replace(
+        model,
+        {
+            nn.BatchNorm1d: SharedBatchNorm.like,
+            nn.BatchNorm2d: SharedBatchNorm.like,
+            Dropout: lambda layer: SharedDropout(layer.p, group),
+            Absent: lambda layer: SharedAbsent(group),
+        },
+    )
     return DistributedDataParallel(model, **_unsent())
 
 
@@ -136,11 +169,9 @@ def _unsent() -> dict[str, Any]:
     }
 
 
-def _replace(model: nn.Module, group: Group) -> None:
-    """Put the shared layers in the place of plain ones, with their parameters and buffers."""
+def _replace(model: nn.Module, shared: dict[type, Callable[[Any], nn.Module]]) -> None:
+    """Put shared layers in the place of plain ones, with their parameters and buffers."""
     for parent in list(model.modules()):
         for name, layer in parent.named_children():
-            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
-                setattr(parent, name, SharedBatchNorm.like(layer))
-            elif type(layer) is nn.Dropout:
-                setattr(parent, name, SharedDropout(layer.p, group))
+            if type(layer) in shared:
+                setattr(parent, name, shared[type(layer)](layer))

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from backbones.allocation import keep_freed_memory
 from backbones.checkpoint import checkpoint_path, remove_checkpoint
 from backbones.config import PretrainConfig, PretrainRun
 from backbones.data import Clips, on_device, open_clips
@@ -149,6 +150,8 @@ def pretrain(
     identity = identify(config, parts, split, protocol, seed, init)
     job = Job(Path(output), config, run or PretrainRun(), parts, seed, group, identity)
     check_shares(job)
+    if group.device.type == "cpu":
+        keep_freed_memory()
     if not resume and group.is_main:
         remove_checkpoint(checkpoint_path(job.output))
     with own_randomness(seed, group), repeatable(config.precision), _memory_explained(job):

@@ -33,24 +33,29 @@ def settled(job: Job, model: Classifier, clips: Clips) -> Classifier:
     dropout measures what evaluation will meet (as Wu and Johnson's "precise" normalisation,
     2021). Public code does not do this; ``settle=False`` leaves it out.
     """
-    model = copy.deepcopy(model).eval()
+    model = copy.deepcopy(model)
     if job.config.settle:
         _measure(job, model, clips)
-    return model
+    return model.eval()
 
 
 @torch.no_grad()
 def _measure(job: Job, model: nn.Module, clips: Clips) -> None:
     norms = [layer for layer in model.modules() if isinstance(layer, _BatchNorm)]
-    usual = [layer.momentum for layer in norms]
-    for layer in norms:
-        layer.reset_running_stats()
-        layer.momentum = None  # the plain mean over all batches
-        layer.train()
+    drops = [layer for layer in model.modules() if isinstance(layer, nn.Dropout)]
+    usual = [layer.momentum for layer in norms], [layer.p for layer in drops]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over all batches
+    for drop in drops:
+        drop.p = 0.0
+    model.train()
     order = [job.group.share(positions) for positions in job.order(job.config.epochs)]
     for x in clips.batches(order):
         with autocast(job.config.precision, job.group.device):
             model(x.to(dtype_of(job.config.precision)))
-    for layer, momentum in zip(norms, usual, strict=True):
-        layer.momentum = momentum
-        layer.eval()
+    model.eval()
+    for norm, momentum in zip(norms, usual[0], strict=True):
+        norm.momentum = momentum
+    for drop, share in zip(drops, usual[1], strict=True):
+        drop.p = share

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from backbones.graph import JOINTS, adjacency
-from backbones.temporal import convolve_by_frequency, convolve_directly, keep_half
+from backbones.temporal import Dropout, convolve_by_frequency, convolve_directly
 
 SUBSETS = 3
 TAPS = 9
@@ -125,14 +125,14 @@ class Block(nn.Module):
         self, inputs: int, outputs: int, stride: int = 1, dropout: float = 0.5, skip: bool = True
     ):
         super().__init__()
-        self.stride, self.dropout = stride, dropout
+        self.stride = stride
         self.gcn = GraphConvolution(inputs, outputs)
         self.tcn = nn.Sequential(
             nn.BatchNorm2d(outputs),
             nn.ReLU(),
             nn.Conv2d(outputs, outputs, (TAPS, 1), (stride, 1), (TAPS // 2, 0)),
             nn.BatchNorm2d(outputs),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         self.residual: nn.Module | None = None
         if skip and inputs == outputs and stride == 1:
@@ -174,9 +174,10 @@ class Block(nn.Module):
 
     def _join(self, y: Tensor, skip: Tensor | None) -> Tensor:
         """Return ``y`` after dropout, plus the residual path."""
-        if skip is not None and self.dropout == 0.5 and y.device.type == "cpu":
-            return torch.addcmul(skip.to(y.dtype), y, keep_half(y))
-        y = functional.dropout(y, self.dropout)
+        dropout = cast(Dropout, self.tcn[4])
+        if skip is not None and dropout.p > 0 and y.device.type == "cpu":
+            return torch.addcmul(skip.to(y.dtype), y, dropout.noise(y))
+        y = dropout(y)
         return y if skip is None else y + skip
 
     def folded(self, graph: Tensor) -> Folded:
@@ -204,6 +205,22 @@ class Block(nn.Module):
         elif self.residual is not None:
             y = y.add_(x)
         return y.relu_()
+
+
+class Absent(nn.Module):
+    """The one absent body of a training batch, which stands for all.
+
+    A module of its own so that several processes can put one in its place that is run once for
+    all of them.
+    """
+
+    def count(self, wanted: Tensor) -> int:
+        """Return how many absent bodies to run here, 0 or 1; ``wanted``: a clip has one."""
+        return int(wanted)
+
+    def complete(self, features: Tensor) -> Tensor:
+        """Return the features of present bodies and, last, of the absent one."""
+        return features
 
 
 class STGCN(nn.Module):
@@ -240,7 +257,7 @@ class STGCN(nn.Module):
             "dropout": dropout,
             "share_absent": share_absent,
         }
-        self.share_absent = share_absent
+        self.share_absent, self.absent = share_absent, Absent()
         first, second, third = hidden, 2 * hidden, 4 * hidden
         widths = (3, *[first] * 4, *[second] * 3, *[third] * 2, features)
         strides = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
@@ -262,8 +279,11 @@ class STGCN(nn.Module):
         if self.training and not self.share_absent:
             return self._run(bodies).view(n, m, -1).mean(dim=1)
         present = bodies.flatten(1).any(dim=1)
-        absent = bodies.new_zeros(int(not present.all()), t, v, c)
-        features = self._run(torch.cat([bodies[present], absent]))
+        absent = cast(Absent, self.absent) if self.training else Absent()
+        bodies = torch.cat(
+            [bodies[present], bodies.new_zeros(absent.count(~present.all()), t, v, c)]
+        )
+        features = absent.complete(self._run(bodies))
         place = torch.where(present, present.cumsum(0) - 1, features.shape[0] - 1)
         return features[place].view(n, m, -1).mean(dim=1)
 

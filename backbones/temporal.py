@@ -7,7 +7,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 BITS_A_WORD = 31
@@ -94,6 +94,19 @@ def convolve_directly(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> T
     padding = (weight.shape[2] // 2, 0)
     y = functional.conv2d(image, weight, bias, stride=(stride, 1), padding=padding)
     return y.permute(0, 2, 3, 1).squeeze(0)
+
+
+class Dropout(nn.Dropout):
+    """Dropout of values (T, B, V, C) whose noise is asked for, to be multiplied with elsewhere.
+
+    A module of its own so that several processes can put one in its place that draws for all.
+    """
+
+    def noise(self, like: Tensor) -> Tensor:
+        """Return random zeros and 1 / (1 - p), of the shape of ``like``."""
+        if self.p == 0.5:
+            return keep_half(like)
+        return torch.empty_like(like).bernoulli_(1 - self.p).div_(1 - self.p)
 
 
 def keep_half(like: Tensor) -> Tensor:
