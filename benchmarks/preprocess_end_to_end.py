@@ -65,7 +65,8 @@ class Measured:
 
 def make_files(folder: Path, files: int, distinct: int) -> int:
     """Write ``distinct`` simulated recordings and link them up to ``files``; return the bytes."""
-    from preprocessing.simulate import SimulateConfig, simulate
+    from preprocessing.simulate import simulate
+    from preprocessing.simulate_config import SimulateConfig
 
     distinct = min(distinct, files)
     config = SimulateConfig(mean_frames=MEAN_FRAMES, max_files=distinct, performers=20)

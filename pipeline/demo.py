@@ -17,7 +17,7 @@ from pipeline.stage import Stage
 from pipeline.study import Study, pass_study
 from pipeline.zeroshot import results_of, run_zeroshot
 from preprocessing.config import PreprocessConfig, PreprocessRun
-from preprocessing.simulate import SimulateConfig
+from preprocessing.simulate_config import SimulateConfig
 from zeroshot.config import ZeroShotConfig, ZeroShotRun
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import click
 from pipeline.options import json_option, report
 from pipeline.stage import Stage, build_config, config_options
 from pipeline.study import Study, pass_study
-from preprocessing.simulate import SimulateConfig
+from preprocessing.simulate_config import SimulateConfig
 
 
 @click.command("simulate", cls=Stage)

@@ -10,7 +10,7 @@ import numpy as np
 from preprocessing.kinect_text import FIRST_BODY_ID, Track, ntu_text
 from preprocessing.scenes import simulate_clip, stream, stretch
 from preprocessing.sensor import Seen, make_camera, observe, phantom
-from preprocessing.simulate import SimulateConfig
+from preprocessing.simulate_config import SimulateConfig
 
 Key = tuple[int, int, int, int]  # repetition, performer, camera, class id, all from 1
 Job = tuple[Path, SimulateConfig, list[str], Key]

@@ -12,7 +12,7 @@ from preprocessing.kinect_text import pku_text
 from preprocessing.kinematics import ARM, Array, bone_lengths, rotation, with_bone_lengths
 from preprocessing.scenes import FPS, simulate_clip, stream, stretch
 from preprocessing.sensor import VIEW, make_camera, observe, phantom
-from preprocessing.simulate import SimulateConfig
+from preprocessing.simulate_config import SimulateConfig
 
 ACTIONS = 20
 REST_S = (1.5, 5.0)  # between two actions

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from backbones.features import read_features
 from pipeline.cli import cli
-from preprocessing.simulate import SimulateConfig, simulate
+from preprocessing.simulate import simulate
+from preprocessing.simulate_config import SimulateConfig
 
 PREPROCESS = ("--dataset", "custom", "--workers", "1")
 PRETRAIN = ("--split", "random:2:0", "--protocol", "subjects:1", "--epochs", "1")

@@ -12,7 +12,8 @@ from preprocessing.kinematics import bone_lengths
 from preprocessing.ntu import parse_name, read_skeleton
 from preprocessing.pku import parse_recording, read_labels, read_pku, read_split_list
 from preprocessing.scenes import FPS, choose_classes
-from preprocessing.simulate import SimulateConfig, simulate
+from preprocessing.simulate import simulate
+from preprocessing.simulate_config import SimulateConfig
 from preprocessing.simulate_pku import between, recordings, scene
 
 NTU = SimulateConfig(classes=5, performers=2, seed=3)
