@@ -280,9 +280,8 @@ class STGCN(nn.Module):
             return self._run(bodies).view(n, m, -1).mean(dim=1)
         present = bodies.flatten(1).any(dim=1)
         absent = cast(Absent, self.absent) if self.training else Absent()
-        bodies = torch.cat(
-            [bodies[present], bodies.new_zeros(absent.count(~present.all()), t, v, c)]
-        )
+        count = absent.count(~present.all())
+        bodies = torch.cat([bodies[present], bodies.new_zeros(count, t, v, c)])
         features = absent.complete(self._run(bodies))
         place = torch.where(present, present.cumsum(0) - 1, features.shape[0] - 1)
         return features[place].view(n, m, -1).mean(dim=1)
