@@ -74,7 +74,7 @@ def pku_folder(tmp_path):
         "view": ("0002-L,0003-L", "0002-M,0003-M"),
     }
     for kind, (train, test) in lists.items():
-        text = f"Training videos: \n{train}, \nValidataion videos: \n{test}, \n"
+        text = f"Training videos: \n{train}, \nValidation videos: \n{test}, \n"
         (folders[2] / f"cross-{kind}.txt").write_text(text)
     return raw
 
