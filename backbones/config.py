@@ -38,6 +38,9 @@ class PretrainConfig:
     """Run the network through ``torch.compile``: a minute of building, then faster steps."""
     dropout: float = 0.5
     """Of ST-GCN's temporal convolutions; Shift-GCN has none."""
+    share_absent: bool = True
+    """ST-GCN: run one absent body a batch for all clips without a second person. False runs each
+    and every one through the network in training, as public code does."""
     settle: bool = True
     """Measure batch normalisation's statistics anew, without dropout, when weights are final."""
     select: str = "last"

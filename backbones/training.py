@@ -127,7 +127,9 @@ def begin(job: Job, init: Path | None = None) -> State:
     ``init`` names weights to start from instead of random ones.
     """
     config, device = job.config, job.group.device
-    options = {"dropout": config.dropout} if config.backbone == "stgcn" else {}
+    options: dict[str, object] = {}
+    if config.backbone == "stgcn":
+        options = {"dropout": config.dropout, "share_absent": config.share_absent}
     model = Classifier(build(config.backbone, **options), len(job.parts.seen))
     if init is not None:
         load_foreign(model.backbone, Path(init))
