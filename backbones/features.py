@@ -16,8 +16,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from preprocessing.atomic import replace_when_whole
 from preprocessing.errors import InputError
+from preprocessing.hdf5 import new_file
 
 PARTS = ("seen_train", "seen_test", "unseen_test")
 FORMAT = "smie-pipe features"
@@ -105,7 +105,7 @@ def describe_features(features: FeatureSet) -> str:
 
 def write_features(path: Path, features: FeatureSet) -> None:
     """Write the features as HDF5; the file appears under ``path`` when it is whole."""
-    with replace_when_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_file(path) as file:
         file.attrs.update({"format": FORMAT, "version": VERSION})
         file.attrs.update(features.attrs)
         for name, kind in _COLUMNS.items():

@@ -20,6 +20,7 @@ from preprocessing.config import PreprocessConfig, PreprocessRun
 if TYPE_CHECKING:
     from preprocessing.preprocess import PreprocessReport
 
+FOLDERS = ("skeleton_dir", "label_dir", "split_dir")
 logger = logging.getLogger(__name__)
 
 
@@ -48,11 +49,18 @@ def preprocess(
     config = build_config(PreprocessConfig, values)
     how = build_config(PreprocessRun, values)
     made = run_preprocess(study, source, config, how, overwrite=overwrite)
-    if made is None:
-        return
-    report(str(made), made.as_dict(), as_json)
-    if made.exit_code:
+    if made is not None:
+        report(str(made), made.as_dict(), as_json)
+    if is_main() and damaged(study.run.skeletons):
         ctx.meta[FAILED] = True
+
+
+def damaged(skeletons: Path) -> int:
+    """Return how many recordings or actions are not in the file because they were damaged."""
+    from preprocessing.store import SkeletonFile
+
+    with SkeletonFile(skeletons) as clips:
+        return sum(finding.severity == "damaged" for finding in clips.findings())
 
 
 def run_preprocess(
@@ -71,7 +79,7 @@ def run_preprocess(
         "preprocess",
         run.skeletons,
         options=dataclasses.asdict(config),
-        inputs={"raw files": _fingerprint(source)},
+        inputs={"raw files": _fingerprint(source), **_beside(config)},
     )
     if run.is_done(task, overwrite=overwrite):
         logger.info("preprocess: %s is made already, by the same inputs and options", task.output)
@@ -86,3 +94,9 @@ def _fingerprint(source: Path) -> str:
     if source.is_file():
         return digest_listing([source], source.parent)
     return digest_listing((path for path in source.rglob("*") if path.is_file()), source)
+
+
+def _beside(config: PreprocessConfig) -> dict[str, str]:
+    """Return fingerprints of the files and folders that options name beside the source."""
+    named = {name: getattr(config, name) for name in ("missing_list", "classes", *FOLDERS)}
+    return {name: _fingerprint(Path(path)) for name, path in named.items() if path is not None}

@@ -134,6 +134,8 @@ def test_a_damaged_file_is_recorded_and_the_chain_goes_on(raw, tmp_path):
     )
     assert broken.name in result.stdout
     assert (tmp_path / "run/random-2-seed0/backbone.safetensors").is_file()
+    again = call(tmp_path / "run", "preprocess", folder, *PREPROCESS, code=1)
+    assert "made already" in again.stderr
 
 
 @pytest.mark.slow
