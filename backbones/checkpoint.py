@@ -28,8 +28,10 @@ def checkpoint_path(output: Path) -> Path:
 
 def save_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, Any]) -> None:
     """Write a checkpoint in the place of the one before, which stays until this one is whole."""
+    buffer = io.BytesIO()  # torch's own writer would not say that a disk is full
+    torch.save({"format": FORMAT, "identity": identity, **content}, buffer)
     with replace_when_whole(path) as temporary:
-        torch.save({"format": FORMAT, "identity": identity, **content}, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path, identity: dict[str, Any], group: Group) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from backbones.registry import build, name_of
@@ -43,7 +43,8 @@ def save_backbone(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> 
     facts = {**metadata, "backbone": name_of(model), "config": model.config}
     tensors = {name: value.detach().cpu().contiguous() for name, value in _state(model).items()}
     with replace_when_whole(path) as temporary:
-        save_file(tensors, temporary, metadata={METADATA_KEY: json.dumps(facts)})
+        # Not by save_file: it makes files only their owner can read, and hides a full disk.
+        temporary.write_bytes(save(tensors, metadata={METADATA_KEY: json.dumps(facts)}))
 
 
 def load_backbone(

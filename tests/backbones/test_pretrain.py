@@ -215,6 +215,29 @@ def test_a_checkpoint_of_another_configuration_is_refused(small_skeletons, tmp_p
     assert not checkpoint_path(output).exists()
 
 
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from backbones.config import PretrainConfig
+from backbones.pretrain import pretrain
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
+try:
+    pretrain(Path(sys.argv[1]), Path(sys.argv[2]), PretrainConfig(epochs=1, batch=8),
+             seen=(0, 1, 3), split="mine", protocol="subjects:1")
+except OSError:
+    sys.exit(7)
+"""
+
+
+def test_a_full_disk_ends_training_as_such(small_skeletons, tmp_path, repository):
+    output = tmp_path / "full" / "backbone.safetensors"
+    command = [sys.executable, "-c", FULL_DISK, small_skeletons(), output]
+    assert subprocess.run(command, cwd=repository).returncode == 7
+    assert [file.name for file in output.parent.iterdir()] == ["pretrain_metrics.csv"]
+
+
 def test_a_file_that_is_no_checkpoint_is_refused(small_skeletons, tmp_path):
     output = tmp_path / "backbone.safetensors"
     checkpoint_path(output).write_bytes(b"something else")
