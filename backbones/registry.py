@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
+from backbones.shiftgcn import ShiftGCN
 from backbones.stgcn import STGCN
 from preprocessing.errors import unknown_choice
 
 FEATURES = 256
-BACKBONES: dict[str, type[nn.Module]] = {"stgcn": STGCN}
+BACKBONES: dict[str, type[nn.Module]] = {"stgcn": STGCN, "shift-gcn": ShiftGCN}
 
 
 def build(name: str, **options: object) -> nn.Module:
