@@ -112,7 +112,7 @@ class TemporalShift(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (V, C, ceil(T / stride), B) from (V, C, T, B)."""
         learning = torch.is_grad_enabled()
-        if learning or bool((self.xpos.abs() > NO_SHIFT).any()):
+        if (learning and self.xpos.requires_grad) or bool((self.xpos.abs() > NO_SHIFT).any()):
             x = self._across_joints(x)
         along = reading(self.ypos, x.shape[2], self.stride).to(x.dtype)
         return self._along_frames(x, along) if learning else _each_joint(along, x)

@@ -28,6 +28,11 @@ from preprocessing.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+IDLE = (
+    *("tcn.2.bias", "residual.0.bias"),  # ST-GCN
+    *("Linear_bias", "down.0.bias", "residual.conv.bias", "xpos"),  # Shift-GCN
+)
+
 
 class TrainingError(InputError):
     """Training cannot go on; the message says where it stopped and what is kept."""
@@ -134,7 +139,7 @@ def begin(job: Job, init: Path | None = None) -> State:
     if init is not None:
         load_foreign(model.backbone, Path(init))
     model.to(device, dtype_of(config.precision))
-    freeze_idle_biases(model)
+    freeze_idle(model)
     if device.type == "cuda" and job.group.size > 1:
         torch.cuda.manual_seed(job.seed * job.group.size + job.group.rank)
     trained = [weights for weights in model.parameters() if weights.requires_grad]
@@ -146,19 +151,19 @@ def begin(job: Job, init: Path | None = None) -> State:
     )
 
 
-def freeze_idle_biases(model: nn.Module) -> None:
-    """Take the biases that batch normalisation subtracts again out of training.
+def freeze_idle(model: nn.Module) -> list[str]:
+    """Take weights out of training that have nothing to learn, and return their names.
 
-    Their gradient is zero but for rounding errors, which Adam would scale up to whole steps: the
-    bias would wander, the running mean after it, and two runs that differ in the order of a
-    sum (one process or two) would part here first.
+    A bias that batch normalisation subtracts again has a gradient of zero but for rounding
+    errors, which Adam would scale up to whole steps: the bias would wander, the running mean
+    after it, and two runs that add up in another order (one process or two) would part here
+    first. Shift-GCN's shift across joints is one that the published weights have never
+    learned: they are still even in their starting interval, shrunk by weight decay alone.
     """
-    for layers in model.modules():
-        if isinstance(layers, nn.Sequential):
-            for layer, following in zip(layers, list(layers)[1:], strict=False):
-                normed = isinstance(following, nn.BatchNorm1d | nn.BatchNorm2d)
-                if normed and isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
-                    layer.bias.requires_grad_(False)
+    frozen = [name for name, _ in model.named_parameters() if name.endswith(IDLE)]
+    for name in frozen:
+        model.get_parameter(name).requires_grad_(False)
+    return frozen
 
 
 def save(job: Job, state: State) -> None:

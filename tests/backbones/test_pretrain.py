@@ -14,7 +14,8 @@ from backbones.checkpoint import checkpoint_path
 from backbones.config import PretrainConfig, PretrainRun
 from backbones.metrics import metrics_path
 from backbones.pretrain import cosine, pretrain
-from backbones.training import TrainingError, freeze_idle_biases
+from backbones.registry import BACKBONES, build
+from backbones.training import TrainingError, freeze_idle
 from backbones.weights import load_backbone, read_metadata
 from preprocessing.errors import InputError
 from preprocessing.store import SkeletonFile
@@ -399,9 +400,15 @@ def test_the_cosine_starts_at_the_step_size_and_nears_zero():
     assert 0 < cosine(5e-3, 149, 150) < 1e-6
 
 
-def test_biases_that_normalisation_undoes_are_not_trained():
-    model = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4), torch.nn.Conv2d(4, 2, 1)
-    )
-    freeze_idle_biases(model)
-    assert [name for name, p in model.named_parameters() if not p.requires_grad] == ["0.bias"]
+@pytest.mark.parametrize("name", BACKBONES)
+def test_just_what_has_nothing_to_learn_is_frozen(name):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = build(name).double().train()
+        x = torch.randn(4, 3, 16, 25, 2, dtype=torch.float64)
+        (model(x) * torch.randn(4, 256)).sum().backward()
+    frozen = {n for n in freeze_idle(model) if not n.endswith("xpos")}
+    gradients = {n: p.grad.abs().max() for n, p in model.named_parameters() if p.grad is not None}
+    idle = {n for n, gradient in gradients.items() if gradient < 1e-10}
+    assert frozen == {n for n in idle if not n.endswith("xpos")}
+    assert len(frozen) > 10
