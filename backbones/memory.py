@@ -58,9 +58,18 @@ def _container_bytes() -> int | None:
 def training_bytes(model: nn.Module, clip: Tensor, batch: int) -> int:
     """Return how much a training step holds at its peak, clips and weights apart.
 
-    Measured on two clips like ``clip`` (C, T, V, M), by summing what autograd keeps for the
-    backward pass; one layer's gradients and temporaries come on top, hence the quarter more.
+    Extrapolated from what autograd keeps for the backward pass of two and of three clips like
+    ``clip`` (C, T, V, M); one layer's gradients and temporaries come on top, hence the quarter
+    more.
     """
+    trial = copy.deepcopy(model).train()
+    clips = torch.ones_like(clip).repeat(3, 1, 1, 1, 1)
+    two, three = _kept_bytes(trial, clips[:2].clone()), _kept_bytes(trial, clips)
+    return int(1.25 * (two + (three - two) * (batch - 2)))
+
+
+def _kept_bytes(model: nn.Module, x: Tensor) -> int:
+    """Return the size of what autograd keeps after a forward pass, weights apart."""
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -68,16 +77,14 @@ def training_bytes(model: nn.Module, clip: Tensor, batch: int) -> int:
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    trial = copy.deepcopy(model).train()
     with (
         torch.random.fork_rng(),
         torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
     ):
-        loss = trial(torch.ones_like(clip)[None].repeat(2, 1, 1, 1, 1)).sum()
+        loss = model(x).sum()
     del loss
-    weights = {p.untyped_storage().data_ptr() for p in trial.parameters()}
-    total = sum(size for place, size in kept.items() if place not in weights)
-    return int(1.25 * batch * total / 2)
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    return sum(size for place, size in kept.items() if place not in weights)
 
 
 def check_training_fits(model: nn.Module, clip: Tensor, batch: int) -> None:
