@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from backbones.distributed import Group
+from backbones.normalise import WeightedBatchNorm, remember
 from backbones.stgcn import Absent
 from backbones.temporal import Dropout
 
@@ -38,9 +39,9 @@ class SharedBatchNorm(_BatchNorm):
 
     Notes
     -----
-    ``nn.SyncBatchNorm`` does this on GPUs only. The variance takes a second exchange, after the
-    mean, since sums of squares would lose the digits that make the result equal to one
-    process's.
+    ``nn.SyncBatchNorm`` does this on GPUs only, and cannot count a body many times. The
+    variance takes a second exchange, after the mean, since sums of squares would lose the
+    digits that make the result equal to one process's.
     """
 
     @classmethod
@@ -59,26 +60,31 @@ class SharedBatchNorm(_BatchNorm):
         """Return ``input`` (B, C, ...) normalised; in evaluation by the running statistics."""
         if not self.training:
             return super().forward(input)
-        x = input.float() if input.dtype in (torch.bfloat16, torch.float16) else input
-        over = [axis for axis in range(input.ndim) if axis != 1]
-        shape = [1, -1] + [1] * (input.ndim - 2)
-        count = _Total.apply(x.new_tensor([input.numel() / input.shape[1]]))
-        mean = _Total.apply(x.sum(over)) / count
-        centred = x - mean.view(shape)
-        variance = _Total.apply(centred.square().sum(over)) / count
-        self._remember(mean.detach(), variance.detach() * count / (count - 1))
-        scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale.view(shape) + self.bias.view(shape)).to(input.dtype)
+        last = input.movedim(1, -1)
+        return self._over_all(last, last.new_ones([1] * last.ndim)).movedim(-1, 1)
 
-    @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        self.num_batches_tracked += 1
-        share = self.momentum if self.momentum is not None else 1 / self.num_batches_tracked
-        self.running_mean.lerp_(mean.to(self.running_mean), float(share))
-        self.running_var.lerp_(variance.to(self.running_var), float(share))
+    def weighted(self, x: Tensor, copies: Tensor) -> Tensor:
+        """Return (T, B, V, C) normalised; the last body counts ``copies`` times.
+
+        For the process that runs the absent body; the others call ``forward``.
+        """
+        weights = x.new_ones(x.shape[1])
+        weights[-1] = copies
+        return self._over_all(x, weights.view(1, -1, 1, 1))
+
+    def _over_all(self, input: Tensor, weights: Tensor) -> Tensor:
+        """Return ``input`` (..., C) normalised over everybody's values, each weighted."""
+        half = input.dtype in (torch.bfloat16, torch.float16)
+        x, weights = (input.float(), weights.float()) if half else (input, weights)
+        over = tuple(range(x.ndim - 1))
+        values = weights.expand(*x.shape[:-1], 1)
+        count = _Total.apply(values.sum()[None])
+        mean = _Total.apply((x * weights).sum(over)) / count
+        centred = x - mean
+        variance = _Total.apply((centred.square() * weights).sum(over)) / count
+        remember(self, mean.detach(), variance.detach() * count / (count - 1))
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centred * scale + self.bias).to(input.dtype)
 
 
 class SharedDropout(Dropout):
@@ -104,18 +110,19 @@ class SharedDropout(Dropout):
 class SharedAbsent(Absent):
     """The absent body of all processes' clips, run by the last one and told to the others.
 
-    It comes after everybody's present bodies, as in one process, and counts once in the
-    normalisations.
+    It comes after everybody's present bodies, as in one process, and counts in the
+    normalisations for all that any process has.
     """
 
     def __init__(self, group: Group):
         super().__init__()
         self.group, self.wanted = group, False
 
-    def count(self, wanted: Tensor) -> int:
-        """Return 1 in the last process if any process's clips want it, else 0."""
-        self.wanted = bool(self.group.total(wanted.to(torch.int64)) > 0)
-        return int(self.wanted and self._runs_here())
+    def stands_for(self, absent: Tensor) -> Tensor:
+        """Return in the last process how many bodies all processes lack together, else 0."""
+        everybody = self.group.total(absent)
+        self.wanted = bool(everybody > 0)
+        return everybody if self._runs_here() else torch.zeros_like(everybody)
 
     def complete(self, features: Tensor) -> Tensor:
         """Return this process's present features and, last, the absent one from the last."""
@@ -145,20 +152,18 @@ def parallel(model: nn.Module, group: Group) -> nn.Module:
     """
     if group.size == 1:
         return model
-    if group.device.type == "cuda":
-        shared = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        _replace(shared, {Absent: lambda layer: SharedAbsent(group)})
-        return DistributedDataParallel(shared, device_ids=[group.device.index], **_unsent())
-    _replace(
-        model,
-        {
-            nn.BatchNorm1d: SharedBatchNorm.like,
-            nn.BatchNorm2d: SharedBatchNorm.like,
-            Dropout: lambda layer: SharedDropout(layer.p, group),
-            Absent: lambda layer: SharedAbsent(group),
-        },
-    )
-    return DistributedDataParallel(model, **_unsent())
+    on_gpu = group.device.type == "cuda"
+    layers: dict[type, Callable[[Any], nn.Module]] = {
+        nn.BatchNorm1d: SharedBatchNorm.like,
+        nn.BatchNorm2d: SharedBatchNorm.like,
+        WeightedBatchNorm: SharedBatchNorm.like,
+        Absent: lambda layer: SharedAbsent(group),
+    }
+    if not on_gpu:
+        layers[Dropout] = lambda layer: SharedDropout(layer.p, group)
+    _replace(model, layers)
+    devices = [group.device.index] if on_gpu else None
+    return DistributedDataParallel(model, device_ids=devices, **_unsent())
 
 
 def _unsent() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from backbones.graph import JOINTS, adjacency
+from backbones.normalise import WeightedBatchNorm
 from backbones.temporal import Dropout, convolve_by_frequency, convolve_directly
 
 SUBSETS = 3
@@ -77,8 +78,16 @@ def convolve_time(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tenso
     return y.view(-1, b, v, y.shape[-1])
 
 
-def normalise(bn: nn.BatchNorm2d, x: Tensor, relu: bool = False) -> Tensor:
-    """Return (T, B, V, C) after a batch normalisation over all but C, and a ReLU if asked."""
+def normalise(
+    bn: WeightedBatchNorm, x: Tensor, copies: Tensor | None, relu: bool = False
+) -> Tensor:
+    """Return (T, B, V, C) after a batch normalisation over all but C, and a ReLU if asked.
+
+    ``copies``: how many bodies the last one stands for; None where each stands for itself.
+    """
+    if copies is not None:
+        y = bn.weighted(x, copies)
+        return functional.relu(y, inplace=True) if relu else y
     t, b, v, c = x.shape
     y = bn(x.view(1, t, b * v, c).permute(0, 3, 1, 2))  # (1, C, T, B * V), channels last
     if relu:
@@ -128,10 +137,10 @@ class Block(nn.Module):
         self.stride = stride
         self.gcn = GraphConvolution(inputs, outputs)
         self.tcn = nn.Sequential(
-            nn.BatchNorm2d(outputs),
+            WeightedBatchNorm(outputs),
             nn.ReLU(),
             nn.Conv2d(outputs, outputs, (TAPS, 1), (stride, 1), (TAPS // 2, 0)),
-            nn.BatchNorm2d(outputs),
+            WeightedBatchNorm(outputs),
             Dropout(dropout),
         )
         self.residual: nn.Module | None = None
@@ -139,37 +148,44 @@ class Block(nn.Module):
             self.residual = nn.Identity()
         elif skip:
             self.residual = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride=(stride, 1)), nn.BatchNorm2d(outputs)
+                nn.Conv2d(inputs, outputs, 1, stride=(stride, 1)), WeightedBatchNorm(outputs)
             )
 
-    def _temporal(self) -> tuple[nn.BatchNorm2d, nn.Conv2d, nn.BatchNorm2d]:
+    def _temporal(self) -> tuple[WeightedBatchNorm, nn.Conv2d, WeightedBatchNorm]:
         before, _, conv, after, _ = self.tcn
-        return cast(nn.BatchNorm2d, before), cast(nn.Conv2d, conv), cast(nn.BatchNorm2d, after)
+        return (
+            cast(WeightedBatchNorm, before),
+            cast(nn.Conv2d, conv),
+            cast(WeightedBatchNorm, after),
+        )
 
-    def _shortcut(self) -> tuple[nn.Conv2d, nn.BatchNorm2d] | None:
+    def _shortcut(self) -> tuple[nn.Conv2d, WeightedBatchNorm] | None:
         if not isinstance(self.residual, nn.Sequential):
             return None
         conv, bn = self.residual
-        return cast(nn.Conv2d, conv), cast(nn.BatchNorm2d, bn)
+        return cast(nn.Conv2d, conv), cast(WeightedBatchNorm, bn)
 
-    def forward(self, x: Tensor, graph: Tensor) -> Tensor:
-        """Return (T / stride, B, V, outputs) from (T, B, V, inputs) and a graph (3, V, V)."""
+    def forward(self, x: Tensor, graph: Tensor, copies: Tensor | None = None) -> Tensor:
+        """Return (T / stride, B, V, outputs) from (T, B, V, inputs) and a graph (3, V, V).
+
+        ``copies`` as for ``normalise``; only training asks for it.
+        """
         if not self.training:
             return self.evaluate(x, self.folded(graph))
         before, conv, after = self._temporal()
         weight, bias = self.gcn.merged(graph)
         y = map_graph(x, graph, weight)
-        y = normalise(before, y + bias.to(y.dtype), relu=True)
+        y = normalise(before, y + bias.to(y.dtype), copies, relu=True)
         y = convolve_time(y, conv.weight, conv.get_parameter("bias"), self.stride)
-        y = normalise(after, y)
-        return functional.relu(self._join(y, self._skip(x)), inplace=True)
+        y = normalise(after, y, copies)
+        return functional.relu(self._join(y, self._skip(x, copies)), inplace=True)
 
-    def _skip(self, x: Tensor) -> Tensor | None:
+    def _skip(self, x: Tensor, copies: Tensor | None) -> Tensor | None:
         shortcut = self._shortcut()
         if shortcut is not None:
             conv, bn = shortcut
             y = functional.linear(x[:: self.stride], conv.weight.flatten(1), conv.bias)
-            return normalise(bn, y)
+            return normalise(bn, y, copies)
         return None if self.residual is None else x
 
     def _join(self, y: Tensor, skip: Tensor | None) -> Tensor:
@@ -208,15 +224,18 @@ class Block(nn.Module):
 
 
 class Absent(nn.Module):
-    """The one absent body of a training batch, which stands for all.
+    """The one absent body of a training batch, which stands, and counts, for all.
 
     A module of its own so that several processes can put one in its place that is run once for
     all of them.
     """
 
-    def count(self, wanted: Tensor) -> int:
-        """Return how many absent bodies to run here, 0 or 1; ``wanted``: a clip has one."""
-        return int(wanted)
+    def stands_for(self, absent: Tensor) -> Tensor:
+        """Return how many absent bodies one that is run here stands for, 0 for none to run.
+
+        ``absent``: how many this batch has.
+        """
+        return absent
 
     def complete(self, features: Tensor) -> Tensor:
         """Return the features of present bodies and, last, of the absent one."""
@@ -235,7 +254,9 @@ class STGCN(nn.Module):
     dropout
         Share of activations dropped in training after each temporal convolution but the first.
     share_absent
-        Run one absent body a batch in training for all of them, instead of each.
+        In training, too, run one absent body for all of a batch. It counts as many times as it
+        stands for in the normalisations, so that only the noise of dropout differs from running
+        each: counted once, or left out, training takes twice the steps on a few hundred clips.
 
     Notes
     -----
@@ -263,7 +284,7 @@ class STGCN(nn.Module):
         strides = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
         plan = list(zip(widths[:-1], widths[1:], strides, strict=True))
         self.register_buffer("A", torch.from_numpy(adjacency()))
-        self.data_bn = nn.BatchNorm1d(3 * JOINTS)
+        self.data_bn = WeightedBatchNorm(3 * JOINTS)
         self.st_gcn_networks = nn.ModuleList(
             Block(i, o, stride, dropout if place else 0.0, skip=place > 0)
             for place, (i, o, stride) in enumerate(plan)
@@ -280,18 +301,19 @@ class STGCN(nn.Module):
             return self._run(bodies).view(n, m, -1).mean(dim=1)
         present = bodies.flatten(1).any(dim=1)
         absent = cast(Absent, self.absent) if self.training else Absent()
-        count = absent.count(~present.all())
-        bodies = torch.cat([bodies[present], bodies.new_zeros(count, t, v, c)])
-        features = absent.complete(self._run(bodies))
+        copies = absent.stands_for((~present).sum())
+        one = bodies.new_zeros(int(copies > 0), t, v, c)
+        bodies = torch.cat([bodies[present], one])
+        features = absent.complete(self._run(bodies, copies if len(one) else None))
         place = torch.where(present, present.cumsum(0) - 1, features.shape[0] - 1)
         return features[place].view(n, m, -1).mean(dim=1)
 
-    def _run(self, bodies: Tensor) -> Tensor:
+    def _run(self, bodies: Tensor, copies: Tensor | None = None) -> Tensor:
         """Return features (B, 256) of bodies (B, T, V, C)."""
         graphs = [cast(Tensor, self.A) * importance for importance in self.edge_importance]
         steps = list(zip(self._blocks(), graphs, strict=True))
         if self.training:
-            return self._train(bodies, steps)
+            return self._train(bodies, steps, copies)
         folded = [(block, block.folded(graph)) for block, graph in steps]
         at_once = BODIES_AT_ONCE if bodies.device.type == "cpu" else len(bodies)
         return torch.cat([self._evaluate(some, folded) for some in bodies.split(at_once)])
@@ -299,11 +321,14 @@ class STGCN(nn.Module):
     def _blocks(self) -> list[Block]:
         return [cast(Block, block) for block in self.st_gcn_networks]
 
-    def _train(self, bodies: Tensor, steps: list[tuple[Block, Tensor]]) -> Tensor:
+    def _train(
+        self, bodies: Tensor, steps: list[tuple[Block, Tensor]], copies: Tensor | None
+    ) -> Tensor:
         b, t, v, c = bodies.shape
-        x = self.data_bn(bodies.transpose(0, 1).reshape(t * b, v * c)).view(t, b, v, c)
+        flat = bodies.transpose(0, 1).reshape(t, b, 1, v * c)
+        x = normalise(cast(WeightedBatchNorm, self.data_bn), flat, copies).view(t, b, v, c)
         for block, graph in steps:
-            x = block(x, graph)
+            x = block(x, graph, copies)
         return pool(x)
 
     def _evaluate(self, bodies: Tensor, steps: list[tuple[Block, Folded]]) -> Tensor:
