@@ -76,10 +76,9 @@ class Task:
     def folder(self) -> Path:
         """Where its files go, relative to the run folder."""
         source, name = self.texts.source, self.variant.name
-        if source.text != TextSource.text:
-            name += f"_{_folder_safe(source.text)}"
-        if source.model != TextSource.model:
-            name += f"_{_folder_safe(source.model)}"
+        for said, default in ((source.text, TextSource.text), (source.model, TextSource.model)):
+            if _folder_safe(said) != default:
+                name += f"_{_folder_safe(said)}"
         if self.config.select != ZeroShotConfig.select:
             name += f"_{self.config.select}"
         return Path(self.split) / name / f"seed-{self.seed}"
@@ -255,8 +254,8 @@ def _result(
         method=task.variant.method,
         variant=task.variant.name,
         changed=dict(task.variant.changed),
-        text=task.texts.source.text,
-        text_model=task.texts.source.model,
+        text=Path(task.texts.source.text).name,
+        text_model=Path(task.texts.source.model).name,
         text_width=task.texts.sentence.shape[1],
         select=task.config.select,
         seed=task.seed,

@@ -37,7 +37,8 @@ class Result:
     method, variant, options, changed
         Name of the method; with what is changed in it; all options; those unlike the defaults.
     text, text_model, text_width
-        Class texts, the model that embedded them, and the width of an embedding.
+        Class texts, the model that embedded them, and the width of an embedding; of files and
+        folders the name without the path, as what they held is part of ``digest``.
     select, chosen
         How epoch and options were chosen, and what was (None for ``last``).
     seed, folder
