@@ -183,8 +183,8 @@ def _of_gzsl(results: Results) -> Iterable[Drawing]:
     by_split: dict[str, dict[str, Result]] = {}
     for entry in results.entries:
         if entry.gzsl:
-            name = Path(entry.folder).parent.name
-            by_split.setdefault(entry.split, {}).setdefault(name, entry)
+            tail = Path(entry.folder).parent.name.removeprefix(entry.variant).replace("_", ", ")
+            by_split.setdefault(entry.split, {}).setdefault(_named(entry) + tail, entry)
     for split, entries in by_split.items():
         sources = [_result_file(results, entry) for entry in entries.values()]
         curves = {name: entry.gzsl["curve"] for name, entry in entries.items() if entry.gzsl}

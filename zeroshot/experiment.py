@@ -28,6 +28,8 @@ from zeroshot.variants import Variant, variants
 from zeroshot.workers import how_many, perform_all
 
 logger = logging.getLogger(__name__)
+ALIKE = 0.01
+"""Features with less spread than this come from a backbone that has learnt next to nothing."""
 RECIPE = 1
 """Raised when a change of this package changes what the same options give."""
 
@@ -136,7 +138,23 @@ def load_checked(features: Mapping[str, Path], config: ZeroShotConfig) -> dict[s
     faults += _mixed(features, sets)
     if faults:
         raise InputError("these features cannot be used:\n" + "\n".join(faults))
+    for split, found in sets.items():
+        if spread(found.v) < ALIKE:
+            logger.warning(
+                "%s: the features of all clips are nearly the same, so no method can tell them "
+                "apart; pretrain the backbone for more epochs",
+                features[split],
+            )
     return sets
+
+
+def spread(v: np.ndarray) -> float:
+    """Return how much features (N, D) differ between clips, beside how they differ within one.
+
+    0 where all clips are the same, about 1 where they have nothing in common.
+    """
+    within = v.std(1)
+    return float(v.std(0).mean() / max(float(within.mean()), 1e-30))
 
 
 def _faults(split: str, found: FeatureSet, config: ZeroShotConfig) -> Iterable[str]:

@@ -209,7 +209,7 @@ def seen_unseen(curves: Mapping[str, Mapping[str, Sequence[float]]], title: str 
         S, U = 100 * np.asarray(points["S"]), 100 * np.asarray(points["U"])
         axes.plot(S, U, styles[i // 8 % 4], color=COLOURS[i % 8], label=name)
     axes.set(xlabel="accuracy on seen (%)", ylabel="accuracy on unseen (%)", title=title)
-    axes.set_xlim(0, 100)
+    axes.set_xlim(0, None)
     axes.set_ylim(0, None)
     axes.legend(fontsize=8, frameon=False)
     _bare(axes)

@@ -401,3 +401,11 @@ def test_a_file_of_other_results_is_not_overwritten(small_study):
     (study.run_dir / "results.json").write_text(json.dumps({"format": "mine"}))
     with pytest.raises(InputError, match="results.json: expected"):
         _run(study)
+
+
+def test_features_that_are_all_alike_are_warned_of(small_study, caplog):
+    study = small_study()
+    one = study.sets["fold-1"].v[:1]
+    study.rewrite("fold-1", v=one + 1e-4 * study.sets["fold-1"].v)
+    _run(study)
+    assert "nearly the same" in caplog.text and "more epochs" in caplog.text
