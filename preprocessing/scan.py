@@ -37,6 +37,7 @@ EXACT_INTEGER = 2**53  # up to here a float64 holds every integer
 EXACT_POWER = 22  # up to here it holds every power of ten
 MOST_DIGITS = 18  # what an int64 takes without a check
 POWERS = 10.0 ** np.arange(EXACT_POWER + 1)
+SIGN = np.array([1.0, -1.0])
 ABSENT = b" ".join([b"0.000000"] * BODY_NUMBERS)  # how PKU-MMD writes a body that is not there
 ABSENT_WORDS = np.frombuffer(ABSENT[: len(ABSENT) // 8 * 8], np.uint64)
 ABSENT_LAST = np.frombuffer(ABSENT[-8:], np.uint64)[0]
@@ -223,26 +224,32 @@ def _whole(start: int, stop: int) -> int:
 
 
 @_inlined
-def _eight_digits(word: Any) -> Any:
-    """Return the number that eight digits 0-9, a byte each, the first lowest, stand for."""
-    word = (word * np.uint64(2561)) >> np.uint64(8)
-    word = ((word & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(6553601)) >> np.uint64(16)
-    return ((word & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(42949672960001)) >> np.uint64(32)
+def _three_ends(ends: int, start: int) -> Any:
+    """Return where the next three fields from ``start`` on end; the last is -1 in doubt."""
+    after_x = _window(ends, start)
+    after_y = after_x & (after_x - np.uint64(1))
+    after_z = after_y & (after_y - np.uint64(1))
+    found = after_z != np.uint64(0)  # else they are wider than a window
+    return (
+        start + _first(after_x),
+        start + _first(after_y),
+        start + _first(after_z) if found else -1,
+    )
 
 
 @_inlined
-def _number(start: int, stop: int, limit: int) -> Any:
-    """Return whether the field between two addresses is a number read exactly, and the number.
+def _parts(start: int, stop: int, limit: int) -> Any:
+    """Return whether a field is a number that is read exactly, and its parts.
 
-    The usual form, a digit, the point and up to eight digits, is read in one go; nothing at or
-    past ``limit`` is touched. The quotient of two integers that float64 holds exactly is rounded
-    once, as ``float`` rounds.
+    The number is (head + eight digits) / power; `_join` computes many at once. The usual form, a
+    digit, the point and up to eight digits, is taken in one go; nothing from ``limit`` on is
+    touched.
     """
     negative = _byte(start) == MINUS
     first = start + negative
     decimals = stop - first - 2
     if decimals < 1 or decimals > 8 or first + 10 > limit:
-        return _unusual_number(start, stop)
+        return _unusual_parts(start, stop)
     digits = _word(first + 2) ^ np.uint64(0x3030303030303030)
     digits <<= np.uint64(64 - 8 * decimals)  # zeros come in before the digits
     above_nine = (digits + np.uint64(0x7676767676767676)) | digits
@@ -252,15 +259,42 @@ def _number(start: int, stop: int, limit: int) -> Any:
         or _byte(first + 1) != POINT
         or above_nine & np.uint64(0x8080808080808080) != np.uint64(0)
     ):
-        return _unusual_number(start, stop)
+        return _unusual_parts(start, stop)
     power = POWERS[decimals]
-    number = (np.float64(whole) * power + np.float64(np.int64(_eight_digits(digits)))) / power
-    return True, -number if negative else number
+    return True, digits, np.float64(whole) * power, power * SIGN[np.int64(negative)]
+
+
+@_compiled
+def _unusual_parts(start: int, stop: int) -> Any:
+    """Return the same as `_parts` for any decimal number, by way of its value."""
+    sound, number = _unusual_number(start, stop)
+    return sound, np.uint64(0), abs(number), np.copysign(1.0, number)
+
+
+@_compiled
+def _join(
+    digits: NDArray[np.uint64],
+    head: NDArray[np.float64],
+    power: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Put the numbers together from their parts, several at a time.
+
+    Both sides of the quotient are integers that float64 holds exactly, so it is rounded once, as
+    ``float`` rounds.
+    """
+    for i in range(len(digits)):
+        word = (digits[i] * np.uint64(2561)) >> np.uint64(8)  # pairs of digits, then fours
+        word = ((word & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(6553601)) >> np.uint64(16)
+        word = ((word & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(42949672960001)) >> np.uint64(
+            32
+        )
+        out[i] = (head[i] + np.float64(np.int64(word))) / power[i]
 
 
 @_compiled
 def _unusual_number(start: int, stop: int) -> Any:
-    """Return the same as `_number` for any decimal number, byte by byte."""
+    """Return whether any decimal number is read exactly, and the number, byte by byte."""
     place = start
     while place < stop and _byte(place) == BLANK:  # more than one blank between fields
         place += 1
@@ -425,27 +459,28 @@ def _read_joints(
 ) -> bool:
     """Read x, y, z and the state of each joint of each body; return whether all are sound."""
     text, marks = data.ctypes.data, ends.ctypes.data
-    limit = text + data.size
+    digits = np.empty(BODY_NUMBERS, np.uint64)
+    head, power = np.empty(BODY_NUMBERS), np.empty(BODY_NUMBERS)
+    numbers = xyz.reshape((len(first_line), BODY_NUMBERS))
     for i in range(len(first_line)):
         for joint in range(JOINT_COUNT):
             line = first_line[i] + 2 + joint
             start = line_end[line - 1] + 1
-            after_x = _window(marks, start)
-            after_y = after_x & (after_x - np.uint64(1))
-            after_z = after_y & (after_y - np.uint64(1))
-            if after_z == np.uint64(0):  # wider than a window
+            stops = _three_ends(marks, start)
+            if stops[2] < 0:
                 return False
-            place = text + start
-            for axis, mark in enumerate((after_x, after_y, after_z)):
-                stop = text + start + _first(mark)
-                sound, number = _number(place, stop, limit)
+            for axis in range(3):
+                k = 3 * joint + axis
+                sound, digits[k], head[k], power[k] = _parts(
+                    text + start, text + stops[axis], text + data.size
+                )
                 if not sound:
                     return False
-                xyz[i, joint, axis] = number
-                place = stop + 1
+                start = stops[axis] + 1
             state[i, joint] = _last_state(text + line_end[line])
             if state[i, joint] > 2:
                 return False
+        _join(digits, head, power, numbers[i])
     return True
 
 
@@ -511,27 +546,31 @@ def _read_frames(
 ) -> int:
     """Read the bodies of every line; return how many are there, -1 in doubt."""
     text, marks = data.ctypes.data, ends.ctypes.data
-    limit = text + data.size
+    digits = np.empty(BODY_NUMBERS, np.uint64)
+    head, power = np.empty(BODY_NUMBERS), np.empty(BODY_NUMBERS)
     records = 0
     for number in range(len(frame) // 2):
         start = line_end[number - 1] + 1 if number else 0
         for place in range(2):
-            if _is_absent(text + start, limit):
+            if _is_absent(text + start, text + data.size):
                 start += ABSENT_SIZE + 1
                 continue
+            for joint in range(JOINT_COUNT):
+                stops = _three_ends(marks, start)
+                if stops[2] < 0:
+                    return -1
+                for axis in range(3):
+                    k = 3 * joint + axis
+                    sound, digits[k], head[k], power[k] = _parts(
+                        text + start, text + stops[axis], text + data.size
+                    )
+                    if not sound:
+                        return -1
+                    start = stops[axis] + 1
             frame[records], body[records] = number, place
-            present = False
-            for i in range(BODY_NUMBERS):
-                width = _first(_window(marks, start))
-                if width == 64:  # wider than a window
-                    return -1
-                sound, value = _number(text + start, text + start + width, limit)
-                if not sound:
-                    return -1
-                xyz[records, i] = value
-                present |= value != 0.0
-                start += width + 1
-            records += present
+            _join(digits, head, power, xyz[records])
+            if np.any(xyz[records] != 0.0):
+                records += 1
     return records
 
 

@@ -268,6 +268,7 @@ FAULTS = {
     "underscore": (with_field(6, 2, "1_0.5"), 6, "a number, found '1_0.5'"),
     "hexadecimal": (with_field(6, 2, "0x1p3"), 6, "a number, found '0x1p3'"),
     "colon for a digit": (with_field(6, 2, "0.:7"), 6, "a number, found '0.:7'"),
+    "colon for the first digit": (with_field(6, 1, ":.2181153"), 6, "found ':.2181153'"),
     "slash for a digit": (with_field(6, 2, "0./7"), 6, "a number, found '0./7'"),
     "a letter in the decimals": (with_field(6, 1, "0.218l153"), 6, "found '0.218l153'"),
     "joint state 3": (with_field(6, 12, "3"), 6, "state of joint 2 .* 0, 1 or 2, found '3'"),
