@@ -87,7 +87,7 @@ def normalise(
     """
     if copies is not None:
         y = bn.weighted(x, copies)
-        return functional.relu(y, inplace=True) if relu else y
+        return functional.relu(y) if relu else y
     t, b, v, c = x.shape
     y = bn(x.view(1, t, b * v, c).permute(0, 3, 1, 2))  # (1, C, T, B * V), channels last
     if relu:
@@ -108,7 +108,7 @@ def fold(bn: nn.modules.batchnorm._BatchNorm) -> tuple[Tensor, Tensor]:
     return factor, bn.bias - mean * factor
 
 
-def fold_into(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+def fold_into(conv: nn.Conv2d, bn: WeightedBatchNorm) -> tuple[Tensor, Tensor]:
     """Return weight and bias of ``conv`` followed by ``bn`` in evaluation."""
     factor, offset = fold(bn)
     weight = conv.weight * factor[:, None, None, None]
@@ -178,7 +178,8 @@ class Block(nn.Module):
         y = normalise(before, y + bias.to(y.dtype), copies, relu=True)
         y = convolve_time(y, conv.weight, conv.get_parameter("bias"), self.stride)
         y = normalise(after, y, copies)
-        return functional.relu(self._join(y, self._skip(x, copies)), inplace=True)
+        joined = self._join(y, self._skip(x, copies))
+        return functional.relu(joined, inplace=joined is not y)
 
     def _skip(self, x: Tensor, copies: Tensor | None) -> Tensor | None:
         shortcut = self._shortcut()
