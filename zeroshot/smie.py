@@ -211,16 +211,19 @@ def pair_scores(
     """
     size, negatives = batch.negatives.shape
     rows = torch.cat([batch.clips, batch.extra])
-    inputs = v[rows] if masked is None else torch.cat([v[rows], masked[batch.clips]])
-    visual = net.visual(inputs)
+    if masked is None:
+        visual, visual_masked = net.visual(v[rows]), None
+    else:
+        both = net.visual(torch.cat([v[rows], masked[batch.clips]]))
+        visual, visual_masked = both.split([len(rows), size])
     text = batch.one_hot_label(len(table), visual.dtype) @ net.text(table)  # (B, H1)
-    other = (batch.one_hot_negatives(visual.dtype) @ visual[: len(rows)]).view(negatives, size, -1)
+    other = (batch.one_hot_negatives(visual.dtype) @ visual).view(negatives, size, -1)
     parts = [(visual[:size] + text)[None], other + text]
-    if masked is not None:
-        parts.append((visual[len(rows) :] + text)[None])
+    if visual_masked is not None:
+        parts.append((visual_masked + text)[None])
     scores = net.tail(torch.cat(parts)).float()  # (1 + R [+ 1], B)
-    last = scores[-1] if masked is not None else None
-    return PairScores(scores[0], last, scores[1 : 1 + negatives].T)
+    positive, negative, last = scores.split([1, negatives, len(scores) - 1 - negatives])
+    return PairScores(positive[0], None if masked is None else last[0], negative.T)
 
 
 def mutual_information(scores: PairScores, estimator: str) -> tuple[Tensor, Tensor | None]:
@@ -233,8 +236,11 @@ def mutual_information(scores: PairScores, estimator: str) -> tuple[Tensor, Tens
 
 
 def jsd(positive: Tensor, negative: Tensor) -> Tensor:
-    """Equation 4, the Jensen-Shannon estimate: E[-sp(-T(v, a))] - E[sp(T(v', a))]."""
-    return -F.softplus(-positive).mean() - F.softplus(negative).mean()
+    """Equation 4, the Jensen-Shannon estimate: E[-sp(-T(v, a))] - E[sp(T(v', a))].
+
+    -sp(-x) is the logarithm of the sigmoid of x.
+    """
+    return F.logsigmoid(positive).mean() - F.softplus(negative).mean()
 
 
 def infonce(positive: Tensor, negative: Tensor) -> Tensor:
