@@ -73,8 +73,9 @@ def calibrate(
 
     Notes
     -----
-    The backbone has learnt from all these clips, so the seen side looks easier here than it is
-    in the test, and gamma comes out too small rather than too large.
+    The backbone has learnt from all these clips, those of the held-out classes too, so both
+    sides look easier here than in the test. Where test performers are new, seen clips lead by
+    less than here, and gamma may come out too large: H in the test is then below ``held_out``.
     """
     contests: list[Contest] = []
     clue_sets: list[Clues] = []
