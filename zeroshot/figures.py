@@ -202,7 +202,7 @@ def seen_unseen(curves: Mapping[str, Mapping[str, Sequence[float]]], title: str 
 
     ``curves`` gives for each method ``S`` and ``U`` as shares.
     """
-    figure = Figure(figsize=(4.8, 4.4), layout="constrained")
+    figure = Figure(figsize=(5.2, 4.2 + 0.2 * len(curves)), layout="constrained")
     axes = figure.add_subplot()
     styles = ("-", "--", ":", "-.")
     for i, (name, points) in enumerate(curves.items()):
@@ -211,7 +211,7 @@ def seen_unseen(curves: Mapping[str, Mapping[str, Sequence[float]]], title: str 
     axes.set(xlabel="accuracy on seen (%)", ylabel="accuracy on unseen (%)", title=title)
     axes.set_xlim(0, None)
     axes.set_ylim(0, None)
-    axes.legend(fontsize=8, frameon=False)
+    figure.legend(loc="outside lower left", fontsize=8, frameon=False)
     _bare(axes)
     return figure
 

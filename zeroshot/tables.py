@@ -35,6 +35,7 @@ PAPER_NOTE = (
     "paper: as printed there; its public code takes the best epoch on the unseen test clips."
 )
 NOTHING = "–"
+FIGURES = ("S", "U", "H")
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,8 @@ def gzsl_table(rows: Sequence[Row]) -> Table | None:
         return None
     ways = ("plain", "stacking", "gate")
     there = [w for w in ways if any(f"{w}_H" in (r.summary.gzsl or {}) for r in rows)]
-    header = ["", *(f"{w} {n}" for w in there for n in "SUH"), "area"]
-    keys = [*(f"{w}_{n}" for w in there for n in "SUH"), "ausuc"]
+    header = ["", *(f"{w} {n}" for w in there for n in FIGURES), "area"]
+    keys = [*(f"{w}_{n}" for w in there for n in FIGURES), "ausuc"]
     body = [
         [_name_and_options(row), *(_percent((row.summary.gzsl or {}).get(key)) for key in keys)]
         for row in rows

@@ -152,7 +152,7 @@ def test_gzsl_figures_hold_together(small_study):
     study = small_study()
     entry = _run(study, gzsl="both", held_out_folds=2).entries[0]
     for way in ("plain", "stacking", "gate"):
-        S, U, harmonic = (entry.gzsl[way][name] for name in "SUH")
+        S, U, harmonic = (entry.gzsl[way][name] for name in ("S", "U", "H"))
         assert 0 <= S <= 1 and 0 <= U <= entry.accuracy + 1e-9
         assert harmonic == pytest.approx(2 * S * U / (S + U))
     assert entry.gzsl["stacking"]["H"] > entry.gzsl["plain"]["H"]
@@ -279,7 +279,7 @@ def no_work(monkeypatch):
     "choices, message",
     [
         ({"method": ("smee",)}, r"unknown method 'smee'. Did you mean 'smie'\?"),
-        ({"method": ("ridge:alpah=1",)}, "Did you mean 'alpha'"),
+        ({"method": ("ridge:alphas=1",)}, "Did you mean 'alpha'"),
     ],
 )
 def test_unknown_names_are_refused(choices, message, small_study, no_work):
