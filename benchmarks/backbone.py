@@ -302,6 +302,7 @@ def main() -> None:
     parser.add_argument("--peak-of", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     keep_freed_memory()
+    torch.backends.cudnn.allow_tf32 = False  # float32 is to mean float32 on a GPU too
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     if chosen.peak_of:

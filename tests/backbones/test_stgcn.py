@@ -1,5 +1,9 @@
 """ST-GCN: golden numbers, and the same function and gradients as the plain form."""
 
+import importlib.util
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -186,6 +190,18 @@ def test_overfits_eight_samples(share):
         loss.backward()
         optimiser.step()
     assert loss.item() < 0.05
+
+
+def test_the_benchmark_compares_with_the_same_function():
+    place = Path(__file__).resolve().parents[2] / "benchmarks" / "backbone.py"
+    spec = importlib.util.spec_from_file_location("benchmarks_backbone", place)
+    benchmark = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = benchmark  # dataclasses look their module up there
+    spec.loader.exec_module(benchmark)
+    model = network().eval()
+    x = clips([1, 2])
+    with torch.no_grad():
+        torch.testing.assert_close(benchmark.plain_stgcn(model, x), plain_stgcn(model, x))
 
 
 def test_state_dict_round_trip():
