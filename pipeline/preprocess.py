@@ -51,7 +51,11 @@ def preprocess(
     made = run_preprocess(study, source, config, how, overwrite=overwrite)
     if made is not None:
         report(str(made), made.as_dict(), as_json)
-    if is_main() and damaged(study.run.skeletons):
+    lost = damaged(study.run.skeletons) if is_main() else 0
+    if lost and made is None:
+        where = study.run.skeletons
+        logger.warning("%d damaged are not in it; to see them: smie-pipe inspect %s", lost, where)
+    if lost:
         ctx.meta[FAILED] = True
 
 

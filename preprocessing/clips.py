@@ -15,12 +15,12 @@ from preprocessing.body import JOINTS
 from preprocessing.config import PreprocessConfig
 from preprocessing.datasets import Dataset
 from preprocessing.errors import InputError, SkeletonFormatError
-from preprocessing.files import DamagedArchive, RawFile
+from preprocessing.files import DamagedArchive, RawFile, Recording
 from preprocessing.ntu import parse_name, read_skeleton
 from preprocessing.pku import PkuAction, parse_recording, read_labels, read_pku
 from preprocessing.raw import RawBodies
 from preprocessing.recipe import BODIES, prepare
-from preprocessing.sources import Recording, wrong_class
+from preprocessing.sources import wrong_class
 from preprocessing.store import Finding
 
 CONTENT = "content"
@@ -128,8 +128,7 @@ def _actions(
     findings: list[Finding],
 ) -> list[tuple[RawBodies, dict[str, Any]]]:
     """Cut a recording at its labels; what is wrong with a label becomes a finding."""
-    parts = []
-    _note_overlaps(stem, labels, actions, findings)
+    parts, kept = [], []
     for line, action in enumerate(actions, 1):
         finding = _label_fault(stem, raw, labels, line, action, actions[: line - 1], known)
         if finding is not None:
@@ -138,6 +137,8 @@ def _actions(
             end = min(action.end, raw.frames)
             part = cut(raw, action.start - 1, end)  # labels count from 1, both ends included
             parts.append((part, _pku_row(stem, action, end, known)))
+            kept.append((line, action))
+    _note_overlaps(stem, labels, kept, findings)
     return parts
 
 
@@ -171,6 +172,9 @@ def _label_fault(
     if known.label(action.action) is None:
         return wrong_class(name, path, line, action.action, known)
     where = f"{path}:{line}: action {action.action}, frames {action.start} to {action.end}"
+    if action.start < 1:
+        reason = "label starts before the first frame, which is 1"
+        return Finding(name, path, line, reason, f"{where}: {reason}")
     if action.end < action.start:
         reason = "label ends before it starts"
         return Finding(name, path, line, reason, f"{where}: {reason}")
@@ -191,20 +195,18 @@ def _same(one: PkuAction, other: PkuAction) -> bool:
 
 
 def _note_overlaps(
-    stem: str, labels: RawFile, actions: list[PkuAction], findings: list[Finding]
+    stem: str, labels: RawFile, kept: list[tuple[int, PkuAction]], findings: list[Finding]
 ) -> None:
-    order = sorted(range(len(actions)), key=lambda i: (actions[i].start, actions[i].end))
     last = None  # the action so far that ends last
-    for i in order:
-        action = actions[i]
-        if last is not None and action.start <= last.end and not _same(action, last):
+    for line, action in sorted(kept, key=lambda pair: (pair[1].start, pair[1].end)):
+        if last is not None and action.start <= last.end:
             detail = (
-                f"{labels.path}:{i + 1}: action {action.action} from frame {action.start} begins "
+                f"{labels.path}:{line}: action {action.action} from frame {action.start} begins "
                 f"before action {last.action} ends at frame {last.end}; both are kept"
             )
             name = _action_name(stem, action)
             reason = "labels overlap"
-            findings.append(Finding(name, labels.path, i + 1, reason, detail, "noticed"))
+            findings.append(Finding(name, labels.path, line, reason, detail, "noticed"))
         if last is None or action.end > last.end:
             last = action
 
@@ -224,7 +226,10 @@ def _fault(recording: Recording, error: InputError | OSError) -> Finding:
 
 
 def _without_numbers(expected: str) -> str:
-    """Return the message without what differs from file to file, so that it can be counted."""
-    short = re.sub(r" of (joint|body|frame) [0-9]+", "", expected)
-    short = re.sub(r" (after|of|for) [0-9]+ frames?| of [0-9]+$", "", short)
-    return re.sub(r" of (joint|body|frame) [0-9]+| for body [0-9]+", "", short)
+    """Return the message without what differs from file to file, so that it can be counted.
+
+    The fields of joint 2 of body 1 of frame 7 are those of a joint.
+    """
+    number = r"(joint|body|frame) [0-9]+( of (body|frame) [0-9]+)*( of [0-9]+)?"
+    short = re.sub(rf"\b(of|for) {number}", r"\1 a \2", expected)
+    return re.sub(r" after [0-9]+ frames?", "", short)

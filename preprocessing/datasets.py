@@ -67,8 +67,10 @@ def _labels(class_ids: tuple[int, ...]) -> dict[int, int]:
     return {number: label for label, number in enumerate(class_ids)}
 
 
-def read_classes(path: Path) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Return the ids and names of a ``classes.csv`` (columns ``id,name``), sorted by id.
+def read_classes(data: bytes, path: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return the ids and names in the bytes of a ``classes.csv`` (``id,name``), sorted by id.
+
+    ``path`` is its name, for messages.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def read_classes(path: Path) -> tuple[tuple[int, ...], tuple[str, ...]]:
         With all faulty lines at once: no number, no name, an id or a name that comes twice.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: expected UTF-8 text, found byte {error.start} of none"
@@ -110,8 +112,13 @@ def _add_class(names: dict[int, str], row: list[str]) -> str:
     return ""
 
 
+def _own(name: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return the ids and names of a list that comes with the program."""
+    return read_classes((DATA / name).read_bytes(), name)
+
+
 def _ntu60() -> Dataset:
-    ids, names = read_classes(DATA / "ntu120_classes.csv")
+    ids, names = _own("ntu120_classes.csv")
     return Dataset(
         name="ntu60",
         title="NTU RGB+D 60",
@@ -126,7 +133,7 @@ def _ntu60() -> Dataset:
 
 
 def _ntu120() -> Dataset:
-    ids, names = read_classes(DATA / "ntu120_classes.csv")
+    ids, names = _own("ntu120_classes.csv")
     return Dataset(
         name="ntu120",
         title="NTU RGB+D 120",
@@ -141,7 +148,7 @@ def _ntu120() -> Dataset:
 
 
 def _pku51() -> Dataset:
-    ids, names = read_classes(DATA / "pku51_classes.csv")
+    ids, names = _own("pku51_classes.csv")
     return Dataset(
         name="pku51",
         title="PKU-MMD",
@@ -168,20 +175,15 @@ def dataset(name: str) -> Dataset:
     return _KNOWN[name]()
 
 
-def custom(classes: Path) -> Dataset:
+def custom(data: bytes, path: str) -> Dataset:
     """Return the dataset of a user's own recordings, with the classes of ``classes.csv``.
 
     Raises
     ------
     InputError
-        If the file is missing or faulty.
+        If the file is faulty.
     """
-    if not classes.is_file():
-        raise InputError(
-            f"{classes}: no such file. Own recordings need a classes.csv with the heading id,name "
-            f"and a line for each action number in the file names or label files."
-        )
-    ids, names = read_classes(classes)
+    ids, names = read_classes(data, path)
     pairs = _names_of_two()
     return Dataset(
         name="custom",

@@ -6,7 +6,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +94,15 @@ class RawFile:
             return file.read()
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recording to read: an NTU clip, or a PKU-MMD recording with its label file."""
+
+    name: str
+    skeleton: RawFile
+    labels: RawFile | None = None
+
+
 def walk(source: Path, findings: list[Finding]) -> Iterator[RawFile]:
     """Yield all files under a folder, links followed, and all members of its archives.
 
@@ -164,7 +173,7 @@ def _members(archive: Path, findings: list[Finding]) -> list[RawFile]:
     except OSError as error:
         findings.append(_unreadable(str(archive), error))
         return []
-    return [
+    members = [
         RawFile(
             folder=str(archive),
             inner=info.filename,
@@ -177,10 +186,23 @@ def _members(archive: Path, findings: list[Finding]) -> list[RawFile]:
         for info in infos
         if not info.is_dir() and not _hidden(info.filename)
     ]
+    findings += [_archive_inside(file) for file in members if file.name.lower().endswith(".zip")]
+    return members
+
+
+def _archive_inside(file: RawFile) -> Finding:
+    reason = "archive inside an archive"
+    detail = f"{file.path}: {reason}, which is not read; unpack the outer one"
+    return Finding(file.stem, file.path, 0, reason, detail, "excluded")
 
 
 def _hidden(inner: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in inner.split("/"))
+    """Return whether a member is one that systems add; names such as ``../x`` are not.
+
+    Where a name leads does not matter: no member is ever written to a disk.
+    """
+    parts = [part for part in inner.split("/") if part not in (".", "..")]
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
 def _member(raw: RawFile) -> bytes:
@@ -190,7 +212,9 @@ def _member(raw: RawFile) -> bytes:
     """
     if raw.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         found = "an encrypted one" if raw.method == -1 else f"method {raw.method}"
-        raise _damaged(raw, "a stored or deflated member", f"{found}; unpack the archive")
+        raise InputError(
+            f"{raw.path}: expected a stored or deflated member, found {found}; unpack the archive"
+        )
     with open(raw.folder, "rb", buffering=0) as file:
         file.seek(raw.offset)
         header = file.read(30)
@@ -216,3 +240,17 @@ def _inflated(raw: RawFile, packed: bytes) -> bytes:
 
 def _damaged(raw: RawFile, expected: str, found: str) -> DamagedArchive:
     return DamagedArchive(f"{raw.path}: expected {expected}, found {found}")
+
+
+def without_duplicates(files: Iterable[RawFile], findings: list[Finding]) -> list[RawFile]:
+    """Return one file for each name, in order of name; the others become findings."""
+    kept: dict[str, RawFile] = {}
+    for file in sorted(files, key=lambda file: (file.stem, file.path)):
+        first = kept.setdefault(file.stem, file)
+        if first is not file:
+            same = first.size == file.size
+            reason = "duplicate recording" + ("" if same else " of another size")
+            detail = f"{file.path}: the same name as {first.path}, which is used"
+            severity = "excluded" if same else "damaged"
+            findings.append(Finding(file.stem, file.path, 0, reason, detail, severity))
+    return list(kept.values())

@@ -161,14 +161,14 @@ def _coordinate(lines: Lines, field: bytes, column: int) -> float:
 def read_labels(data: bytes, path: str) -> list[PkuAction]:
     """Return the actions of a label file, in file order.
 
-    Only the form is checked: whether an action ends before it starts, overlaps another or goes
-    past its recording is for the reader of both files to say, action by action.
+    Only the form is checked: whether an action starts at frame 0, ends before it starts, overlaps
+    another or goes past its recording is for the reader of both files to say, action by action.
 
     Raises
     ------
     SkeletonFormatError
-        With the line, where a line is not four numbers, or counts from 0, and for a file without
-        any action: twenty lost actions must not pass for none.
+        With the line, where a line is not four numbers, and for a file without any action: twenty
+        lost actions must not pass for none.
     """
     lines = Lines(data, path)
     actions = [_take_action(lines)]
@@ -183,8 +183,8 @@ def _take_action(lines: Lines) -> PkuAction:
     if len(fields) != len(_LABEL_FIELDS):
         lines.fail(what, f"{len(fields)} fields" if any(fields) else "an empty line")
     for name, field in zip(_LABEL_FIELDS, fields[:3], strict=False):
-        if not _WHOLE.fullmatch(field) or int(field) < 1:
-            lines.fail(f"{name}, a whole number from 1", shown(field))
+        if not _WHOLE.fullmatch(field):
+            lines.fail(f"{name}, a whole number", shown(field))
     confidence = to_float(fields[3])
     if confidence is None:
         lines.fail("confidence in column 4, a number", shown(fields[3]))

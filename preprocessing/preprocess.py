@@ -20,17 +20,18 @@ from preprocessing.config import PreprocessConfig, PreprocessRun
 from preprocessing.datasets import Dataset
 from preprocessing.errors import InputError
 from preprocessing.exchange import imported
+from preprocessing.files import Recording
 from preprocessing.partial import PartialWork, remove_leftovers
 from preprocessing.progress import progress
 from preprocessing.recipe import BODIES
 from preprocessing.report import PreprocessReport
-from preprocessing.sources import Recording, Source, describe_source, find_source
+from preprocessing.sources import Source, describe_source, find_source
 from preprocessing.store import Finding, write_skeletons
 from preprocessing.workers import batch_results
 
 logger = logging.getLogger(__name__)
 BATCH_BYTES = 20 * 2**20
-PARTIAL_VERSION = 1  # raise it when the same files and options would give other clips
+PARTIAL_VERSION = 2  # raise it when the same files and options would give other clips
 
 
 def preprocess(

@@ -36,10 +36,18 @@ def progress(
 
 def _logged(items: Iterable[Item], total: int | None, what: str, unit: str) -> Iterator[Item]:
     start = last = time.monotonic()
-    for done, item in enumerate(items):
+    done = 0
+    for item in items:
         now = time.monotonic()
         if now - last >= LOG_EVERY_S:
             last = now
-            of = f"/{total}" if total else ""
-            logger.info("%s: %d%s %s, %.1f %s/s", what, done, of, unit, done / (now - start), unit)
+            _log(what, done, total, unit, now - start)
         yield item
+        done += 1
+    if last > start:  # a loop that was logged at all also ends with a line
+        _log(what, done, total, unit, time.monotonic() - start)
+
+
+def _log(what: str, done: int, total: int | None, unit: str, seconds: float) -> None:
+    of = f"/{total}" if total else ""
+    logger.info("%s: %d%s %s, %.1f %s/s", what, done, of, unit, done / seconds, unit)

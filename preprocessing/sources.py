@@ -10,10 +10,10 @@ from pathlib import Path
 
 from preprocessing.config import PreprocessConfig
 from preprocessing.datasets import Dataset, custom, dataset
-from preprocessing.errors import InputError, SkeletonFormatError
-from preprocessing.files import RawFile, walk
+from preprocessing.errors import InputError
+from preprocessing.files import RawFile, Recording, walk, without_duplicates
 from preprocessing.ntu import parse_name
-from preprocessing.pku import parse_recording, read_split_list
+from preprocessing.pku_source import Splits, is_recording, pku_recordings
 from preprocessing.progress import progress
 from preprocessing.store import Finding
 
@@ -22,15 +22,6 @@ ARRAY_NAMES = ("train_position.npy", "val_position.npy")
 PICKLE_SUFFIXES = (".pkl", ".pickle")
 HEADER_LINES = 3  # of the official list of missing skeletons
 _SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """One recording to read: an NTU clip, or a PKU-MMD recording with its label file."""
-
-    name: str
-    skeleton: RawFile
-    labels: RawFile | None = None
 
 
 @dataclass
@@ -44,8 +35,8 @@ class Source:
     """Sorted by name."""
     findings: list[Finding] = field(default_factory=list)
     """What was wrong or left out before any recording was read."""
-    splits: dict[str, dict[str, int]] = field(default_factory=dict)
-    """PKU-MMD: for each protocol the recordings listed, 1 train and 0 test."""
+    splits: Splits = field(default_factory=dict)
+    """What lists say, for protocols that no rule gives."""
     files: list[RawFile] = field(default_factory=list)
     """Arrays or pickles, for those layouts."""
 
@@ -77,7 +68,8 @@ def find_source(source: Path, config: PreprocessConfig) -> Source:
     if layout == "ntu":
         _add_ntu(found, files["ntu"], config)
     elif layout == "pku":
-        _add_pku(found, files["pku"] + files["text"], config)
+        texts = files["pku"] + files["text"]
+        found.recordings, found.splits = pku_recordings(texts, config, findings)
     else:
         found.files = files[layout]
     return found
@@ -100,7 +92,7 @@ def _kind(file: RawFile) -> str:
     if name.endswith(PICKLE_SUFFIXES):
         return "pyskl"
     if name.endswith(".txt"):
-        return "pku" if _pku_name(file) else "text"
+        return "pku" if is_recording(file) else "text"
     return "classes" if name == "classes.csv" else "other"
 
 
@@ -140,8 +132,13 @@ def _dataset(
     source: Path, layout: str, files: dict[str, list[RawFile]], config: PreprocessConfig
 ) -> Dataset:
     classes = _classes_file(source, files, config)
-    if config.dataset == "custom" or (config.dataset == "auto" and classes is not None):
-        return custom(classes or (source if source.is_dir() else source.parent) / "classes.csv")
+    if classes is not None and config.dataset in ("auto", "custom"):
+        return custom(classes.read(), classes.path)
+    if config.dataset == "custom":
+        raise InputError(
+            f"{source}: no classes.csv. Own recordings need one with the heading id,name and a "
+            f"line for each action number in the file names or label files."
+        )
     if config.dataset != "auto":
         return dataset(config.dataset)
     if layout == "pku":
@@ -157,20 +154,27 @@ def _dataset(
 
 def _classes_file(
     source: Path, files: dict[str, list[RawFile]], config: PreprocessConfig
-) -> Path | None:
+) -> RawFile | None:
+    """Return the ``classes.csv`` given, found, or lying beside a source that is one file."""
     if config.classes is not None:
-        return Path(config.classes)
+        return _only_file(Path(config.classes))
     lists = files.get("classes", []) if config.dataset in ("auto", "custom") else []
-    if len(lists) > 1 or any(file.offset >= 0 for file in lists):
+    if len(lists) > 1:
         paths = ", ".join(file.path for file in lists[:_SHOWN])
         raise InputError(
-            f"{source}: found {len(lists)} classes.csv ({paths}), expected one, and that not in "
-            f"an archive; name the one to use with --classes"
+            f"{source}: found {len(lists)} classes.csv ({paths}), expected one; name the one to "
+            f"use with --classes"
         )
-    if lists:
-        return Path(lists[0].path)
     beside = source.parent / "classes.csv"
-    return beside if source.is_file() and beside.is_file() else None
+    if not lists and source.is_file() and beside.is_file():
+        return _only_file(beside)
+    return lists[0] if lists else None
+
+
+def _only_file(path: Path) -> RawFile:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected a classes.csv with the heading id,name")
+    return next(walk(path, []))
 
 
 def _action(file: RawFile) -> int:
@@ -178,12 +182,9 @@ def _action(file: RawFile) -> int:
     return int(match[1]) if match else 0
 
 
-# --- NTU RGB+D ---------------------------------------------------------------------------------
-
-
 def _add_ntu(found: Source, files: list[RawFile], config: PreprocessConfig) -> None:
     missing = read_missing_list(Path(config.missing_list)) if config.missing_list else set()
-    for file in _without_duplicates(files, found.findings):
+    for file in without_duplicates(files, found.findings):
         finding = _ntu_fault(file, found.dataset, missing)
         if finding is None:
             found.recordings.append(Recording(file.stem, file))
@@ -250,172 +251,13 @@ def read_missing_list(path: Path) -> set[str]:
     return names
 
 
-def _without_duplicates(files: Iterable[RawFile], findings: list[Finding]) -> list[RawFile]:
-    """Return one file for each name, in order of name; the others become findings."""
-    kept: dict[str, RawFile] = {}
-    for file in sorted(files, key=lambda file: (file.stem, file.path)):
-        first = kept.setdefault(file.stem, file)
-        if first is not file:
-            same = first.size == file.size
-            reason = "duplicate recording" + ("" if same else " of another size")
-            detail = f"{file.path}: the same name as {first.path}, which is used"
-            severity = "excluded" if same else "damaged"
-            findings.append(Finding(file.stem, file.path, 0, reason, detail, severity))
-    return list(kept.values())
-
-
-# --- PKU-MMD -----------------------------------------------------------------------------------
-
-
-def _pku_name(file: RawFile) -> bool:
-    try:
-        parse_recording(file.stem)
-    except InputError:
-        return False
-    return True
-
-
-def _is_split(file: RawFile) -> bool:
-    return file.name.lower().startswith("cross")
-
-
-def _pku_role_by_folder(file: RawFile) -> str:
-    """Return skeleton, label or split by the nearest folder whose name says so."""
-    for parent in file.parents:
-        for role in ("skeleton", "label", "split"):
-            if role in parent.lower():
-                return role
-    return ""
-
-
-def _pku_role(file: RawFile, config: PreprocessConfig) -> str:
-    """Return what a text file is: by the folders given, by its folder's name, by its content."""
-    given = {
-        "skeleton": config.skeleton_dir,
-        "label": config.label_dir,
-        "split": config.split_dir,
-    }
-    for role, folder in given.items():
-        if folder is not None and Path(file.path).resolve().is_relative_to(Path(folder).resolve()):
-            return role
-    role = "split" if _is_split(file) else _pku_role_by_folder(file) or _role_by_content(file)
-    return "" if given.get(role) else role  # the folder given for this role is another one
-
-
-def _role_by_content(file: RawFile) -> str:
-    try:
-        return "label" if b"," in file.read() else "skeleton"
-    except (OSError, InputError):
-        return "skeleton"  # where its reader will say what is wrong
-
-
-def _add_pku(found: Source, files: list[RawFile], config: PreprocessConfig) -> None:
-    for folder in (config.skeleton_dir, config.label_dir, config.split_dir):
-        if folder is not None and not Path(folder).is_dir():
-            raise InputError(f"{folder}: no such folder, given for PKU-MMD")
-        if folder is not None:
-            files = [*files, *_new_files(files, walk(Path(folder), found.findings))]
-    roles: dict[str, list[RawFile]] = defaultdict(list)
-    for file in files:
-        roles[_pku_role(file, config)].append(file)
-    labels = {file.stem: file for file in _named(roles["label"], found.findings)}
-    for file in _named(roles["skeleton"], found.findings):
-        label = labels.pop(file.stem, None)
-        if label is None:
-            found.findings.append(_alone(file, "skeleton file without label file"))
-        else:
-            found.recordings.append(Recording(file.stem, file, label))
-    found.findings += [_alone(f, "label file without skeleton file") for f in labels.values()]
-    found.splits = _splits(roles["split"], found.findings)
-    found.findings += _listing_findings(found)
-
-
-def _new_files(files: list[RawFile], more: Iterable[RawFile]) -> list[RawFile]:
-    have = {Path(file.path).resolve() for file in files}
-    return [f for f in more if f.name.endswith(".txt") and Path(f.path).resolve() not in have]
-
-
-def _named(files: list[RawFile], findings: list[Finding]) -> list[RawFile]:
-    """Return the files that are named as recordings, once each; the others become findings."""
-    good = [file for file in files if _pku_name(file)]
-    for file in files:
-        if not _pku_name(file) and not _is_note(file):
-            detail = f"{file.path}: expected a name such as 0002-L.txt or A10N08-L.txt"
-            findings.append(Finding(file.stem, file.path, 0, "name of another form", detail))
-    return _without_duplicates(good, findings)
-
-
-def _is_note(file: RawFile) -> bool:
-    return re.match(r"read.?me|action|licen[cs]e", file.stem, re.IGNORECASE) is not None
-
-
-def _alone(file: RawFile, reason: str) -> Finding:
-    detail = f"{file.path}: {reason} of that name; its actions are not in the output"
-    return Finding(file.stem, file.path, 0, reason, detail, severity="excluded")
-
-
-def _splits(files: list[RawFile], findings: list[Finding]) -> dict[str, dict[str, int]]:
-    """Return the recordings of each protocol; lists of Part I and Part II are put together."""
-    splits: dict[str, dict[str, int]] = {}
-    for file in files:
-        protocol = _protocol(file)
-        if not protocol:
-            continue
-        try:
-            train, test = read_split_list(file.read(), file.path)
-        except (InputError, OSError) as error:
-            findings.append(_unusable_list(file, protocol, error))
-            continue
-        parts = splits.setdefault(protocol, {})
-        listed = {**dict.fromkeys(train, 1), **dict.fromkeys(test, 0)}
-        contrary = [one for one in listed if parts.get(one, listed[one]) != listed[one]]
-        if contrary:
-            raise InputError(
-                f"{file.path}: lists {contrary[0]} otherwise than another list of {protocol}; "
-                f"leave one of them out, or give the folder with --split-dir"
-            )
-        parts.update(listed)
-    return splits
-
-
-def _protocol(file: RawFile) -> str:
-    name = file.name.lower()
-    return "xsub" if "sub" in name else "xview" if "view" in name else ""
-
-
-def _unusable_list(file: RawFile, protocol: str, error: Exception) -> Finding:
-    """Return the finding for a list without use; one with an empty part is no damage."""
-    empty = isinstance(error, SkeletonFormatError) and error.found == "none"
-    line = error.line if isinstance(error, SkeletonFormatError) else 0
-    reason = f"split list {'with an empty part' if empty else 'that cannot be read'}"
-    detail = f"{error}; there is no protocol {protocol} without it"
-    severity = "noticed" if empty else "damaged"
-    return Finding(file.stem, file.path, line, reason, detail, severity)
-
-
-def _listing_findings(found: Source) -> list[Finding]:
-    """Return recordings in no list, and listed ones that are not there."""
-    have = {recording.name: recording for recording in found.recordings}
-    findings = []
-    for protocol, parts in sorted(found.splits.items()):
-        for name in sorted(have.keys() - parts.keys()):
-            path = have[name].skeleton.path
-            reason = f"in no list of {protocol}"
-            detail = f"{path}: {reason}; its clips neither train nor test there"
-            findings.append(Finding(name, path, 0, reason, detail, severity="noticed"))
-        for name in sorted(parts.keys() - have.keys()):
-            reason = f"listed in {protocol}, but not found"
-            findings.append(Finding(name, "", 0, reason, severity="noticed"))
-    return findings
-
-
 def describe_source(found: Source) -> str:
     """Return one line on what was found, for the log."""
     kinds = Counter(finding.severity for finding in found.findings)
     said = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     archives = {r.skeleton.folder for r in found.recordings if r.skeleton.offset >= 0}
     where = f", {len(archives)} archives read in place" if archives else ""
-    return (
-        f"{len(found.recordings)} recordings of {found.dataset.title} in {found.layout} layout"
-        f"{where}{'; ' + said if said else ''}"
-    )
+    what = f"{len(found.recordings)} recordings of {found.dataset.title} in {found.layout} layout"
+    if found.files:
+        what = f"clips of {found.dataset.title} in {', '.join(file.name for file in found.files)}"
+    return f"{what}{where}{'; ' + said if said else ''}"

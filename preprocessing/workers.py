@@ -16,7 +16,7 @@ from preprocessing.clips import Batch, process_batch
 from preprocessing.config import PreprocessConfig, PreprocessRun
 from preprocessing.datasets import Dataset
 from preprocessing.errors import InputError
-from preprocessing.sources import Recording
+from preprocessing.files import Recording
 
 CONNECT_TIMEOUT = "15s"
 ALONE_BATCHES = 24

@@ -172,6 +172,8 @@ def test_equal_clips_under_two_names_are_noticed(ntu_folder, tmp_path):
         ("1,1,25,2\n2,50,70,2\n", 8, "label cut at the end of the recording", "noticed"),
         ("1,1,25,2\n2,61,70,2\n", 7, "label past the end of the recording", "damaged"),
         ("1,1,25,2\n2,40,30,2\n", 7, "label ends before it starts", "damaged"),
+        ("1,1,25,2\n2,0,30,2\n", 7, "label starts before the first frame, which is 1", "damaged"),
+        ("1,1,25,2\n0,30,50,2\n", 7, "class number that the dataset does not have", "damaged"),
         ("1,1,25,2\n2,20,50,2\n", 8, "labels overlap", "noticed"),
         ("1,1,25,2\n1,1,25,2\n", 7, "label written twice", "excluded"),
         ("1,1,25,2\n52,30,50,2\n", 7, "class number that the dataset does not have", "damaged"),

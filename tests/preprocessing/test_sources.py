@@ -86,9 +86,31 @@ def test_own_classes(ntu_folder):
 def test_classes_in_an_archive(ntu_folder, tmp_path, zipped):
     (ntu_folder / "classes.csv").write_text("id,name\n50,shove\n1,drink\n")
     archive = zipped(ntu_folder, tmp_path / "own.zip")
-    with pytest.raises(InputError, match="own.zip!/.*classes.csv.*not in an archive"):
-        find(archive)
-    assert find(archive, classes=str(ntu_folder / "classes.csv")).dataset.name == "custom"
+    assert find(archive).dataset.class_names == ("drink", "shove")
+    (ntu_folder / "classes.csv").write_text("id,name\n50,push\n1,drink\n")
+    chosen = find(archive, classes=str(ntu_folder / "classes.csv"))
+    assert chosen.dataset.class_names == ("drink", "push")
+
+
+def test_no_classes(ntu_folder, tmp_path):
+    with pytest.raises(InputError, match="raw: no classes.csv. Own recordings need one"):
+        find(ntu_folder, dataset="custom")
+    with pytest.raises(InputError, match="none.csv: no such file; expected a classes.csv"):
+        find(ntu_folder, classes=str(tmp_path / "none.csv"))
+
+
+def test_an_archive_inside_an_archive_is_said(ntu_folder, tmp_path, zipped):
+    zipped(ntu_folder, ntu_folder / "inner.zip")
+    archive = zipped(ntu_folder, tmp_path / "outer.zip")
+    found = find(archive)
+    assert len(found.recordings) == 12
+    assert reasons(found) == [("inner", "archive inside an archive", "excluded")]
+
+
+@pytest.mark.parametrize("prefix", ["/etc/", "../../", "./", "C:\\"])
+def test_members_are_read_wherever_their_names_lead(ntu_folder, tmp_path, zipped, prefix):
+    archive = zipped(ntu_folder, tmp_path / "all.zip", prefix=prefix)
+    assert len(find(archive).recordings) == 12
 
 
 def test_missing_list(ntu_folder, tmp_path):
@@ -234,7 +256,7 @@ def test_an_encrypted_member_is_named(ntu_folder, tmp_path, zipped):
         data[data.index(b"PK\x01\x02") + 8] |= 1
 
     altered(archive, encrypt)
-    with pytest.raises(DamagedArchive, match="found an encrypted one; unpack the archive"):
+    with pytest.raises(InputError, match="found an encrypted one; unpack the archive"):
         member(archive).read()
 
 
