@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -77,13 +78,25 @@ def preprocess(
     found = find_source(source, config)
     logger.info("%s: %s", source, describe_source(found))
     shape = (3, config.frames, len(JOINTS), BODIES)
-    with PartialWork(output, _key(found, config), shape) as work:
+    with _said_where(output), PartialWork(output, _key(found, config), shape) as work:
         remove_leftovers(output)
         _check_damage([*found.findings, *work.findings], run)
         _work(found, work, config, run)
         report = _write(source, output, found, work, config, started)
         work.discard()
     return report
+
+
+@contextlib.contextmanager
+def _said_where(output: Path) -> Iterator[None]:
+    """Add to a refused write, which names no file, what was being written, and how to go on."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.strerror:
+            error.filename = str(output)
+            error.strerror += "; the work done is kept, and the same command goes on"
+        raise
 
 
 def _key(found: Source, config: PreprocessConfig) -> str:
