@@ -100,8 +100,8 @@ class PreprocessRun:
     """How the work is done. None of it changes what ``skeletons.h5`` holds."""
 
     workers: int = 0
-    """Worker processes; 0 is one per processor this process may use, or none where there is
-    little to do; 1 is none besides itself."""
+    """Worker processes; 0 is one per processor this process may use, at most 8, or none where
+    there is little to do; 1 is none besides itself."""
 
     scheduler: str | None = None
     """Address of a Dask scheduler that does the work instead of local processes."""

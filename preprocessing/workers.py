@@ -19,9 +19,11 @@ from preprocessing.errors import InputError
 from preprocessing.files import Recording
 
 CONNECT_TIMEOUT = "15s"
-ALONE_BATCHES = 24
-"""Fewer batches are done by this process alone, where no number of workers is asked for: they
-take a second or two, and so does the start of a worker."""
+ALONE_BATCHES = 48
+"""Fewer batches (3,000 NTU files) are done by this process alone, where no number of workers is
+asked for: they take two seconds, and with the start of two workers it is no less."""
+MOST_WORKERS = 8
+"""Where no number is asked for. Each takes 80 MB, and one writer cannot feed on many more."""
 AHEAD = 2
 """Batches for each worker that may be under way at once: bounds the memory."""
 
@@ -61,7 +63,7 @@ def batch_results(
 
 
 def _useful_workers(batches: int) -> int:
-    return 1 if batches < ALONE_BATCHES else available_processors()
+    return 1 if batches < ALONE_BATCHES else min(available_processors(), MOST_WORKERS)
 
 
 def available_processors() -> int:

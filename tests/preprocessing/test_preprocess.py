@@ -380,28 +380,6 @@ def test_workers_end_with_a_killed_program(ntu_folder, tmp_path):
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
-def test_a_cluster_of_two_processes_gives_the_same_file(ntu_folder, pku_folder, tmp_path):
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as cluster:
-        run = PreprocessRun(scheduler=cluster.scheduler_address, batch_files=2)
-        for source in (ntu_folder, pku_folder):
-            made(source, tmp_path / "a.h5")
-            made(source, tmp_path / "b.h5", run)
-            assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
-
-
-def test_a_scheduler_that_is_not_there(ntu_folder, tmp_path, monkeypatch):
-    pytest.importorskip("distributed")
-    import preprocessing.workers as workers
-
-    monkeypatch.setattr(workers, "CONNECT_TIMEOUT", "200ms")
-    run = PreprocessRun(scheduler="tcp://127.0.0.1:9")
-    with pytest.raises(InputError, match="scheduler 'tcp://127.0.0.1:9' does not answer"):
-        made(ntu_folder, tmp_path / "s.h5", run)
-
-
 def test_file_is_plain_hdf5(ntu_folder, tmp_path):
     """Other people's programs read it with h5py alone."""
     made(ntu_folder, tmp_path / "s.h5")
