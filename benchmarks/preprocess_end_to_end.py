@@ -1,14 +1,16 @@
 """Files a second from raw folder to ``skeletons.h5``, and the memory of all processes together.
 
-    python -m benchmarks.preprocess_end_to_end --files 1000 --workers 1,2
+    python -m benchmarks.preprocess_end_to_end --files 1000 --workers 0 1 2
 
-Some hundred simulated recordings of real size (mean 85 frames, a fifth with two bodies) are
-written to a temporary folder and hard-linked under as many names as asked, so that the full count
-of NTU RGB+D 60 (``--files 56880``) needs no 15 GB. The files are read once before the clock runs
-(``warm``). Each run is a process of its own, whose memory and that of its workers is summed from
-``/proc`` (proportional share, so that shared pages count once) ten times a second.
+``benchmarks.preprocess`` measures this as well; here it runs alone, for other counts. Some
+hundred simulated recordings of real size (mean 85 frames, a fifth with two bodies) are written to
+a temporary folder and hard-linked under as many names as asked, so that the full count of NTU
+RGB+D 60 (``--files 56880``) needs no 15 GB. The files are read before the clock runs (``warm``).
+Each run is a process of its own, whose memory and that of its workers is summed from ``/proc``
+(proportional share, so that shared pages count once) ten times a second. 0 workers is the
+program's own choice.
 
-``floor`` is what cannot be avoided: reading the bytes, by one process.
+``reading`` is what cannot be avoided: reading the bytes, by one process.
 """
 
 from __future__ import annotations
@@ -22,13 +24,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE_S = 0.1
-DISTINCT = 300
+DISTINCT = 320  # eight performers, one in five of the 40 actions has two persons
 MEAN_FRAMES = 85
+SEED = 2  # its performers are of ordinary tempo: 85 frames in the mean
 
 RUN = """
 import json, sys
@@ -41,6 +46,19 @@ if __name__ == "__main__":
                         PreprocessRun(workers=int(workers)))
     print(json.dumps({"clips": report.clips, "seconds": report.seconds, "digest": report.digest}))
 """
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is preprocessed."""
+
+    count: int
+    mean_kb: float
+    mean_frames: float
+    share_of_two: float
+    """Files with two bodies or more in at least half of their frames."""
+    reading_s: float
+    """Seconds that reading all bytes takes."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +81,33 @@ class Measured:
         return self.files / self.seconds
 
 
-def make_files(folder: Path, files: int, distinct: int) -> int:
-    """Write ``distinct`` simulated recordings and link them up to ``files``; return the bytes."""
+def make_files(folder: Path, count: int, distinct: int = DISTINCT) -> Files:
+    """Write ``distinct`` simulated recordings, link them up to ``count``, and read them all."""
     from preprocessing.simulate import simulate
     from preprocessing.simulate_config import SimulateConfig
 
-    distinct = min(distinct, files)
-    config = SimulateConfig(mean_frames=MEAN_FRAMES, max_files=distinct, performers=20)
+    distinct = min(distinct, count)
+    config = SimulateConfig(
+        mean_frames=MEAN_FRAMES, max_files=distinct, performers=20, views=1, seed=SEED
+    )
     simulate(folder, config, workers=len(os.sched_getaffinity(0)))
     made = sorted(folder.glob("*.skeleton"))
-    for number in range(len(made), files):
+    for number in range(len(made), count):
         original = made[number % len(made)]
         copy = original.name.replace("R001", f"R{1 + number // len(made):03d}")
         os.link(original, folder / copy)
-    return sum(path.stat().st_size for path in folder.glob("*.skeleton"))
+    frames, two = zip(*map(frames_and_two, made), strict=True)
+    size = sum(path.stat().st_size for path in folder.glob("*.skeleton"))
+    reading_s = min(read_all(folder) for _ in range(2))
+    return Files(count, size / count / 1e3, float(np.mean(frames)), float(np.mean(two)), reading_s)
+
+
+def frames_and_two(path: Path) -> tuple[int, bool]:
+    """Return a file's frames, and whether half of them or more show two bodies."""
+    from preprocessing.ntu import read_skeleton
+
+    raw = read_skeleton(path.read_bytes(), str(path))
+    return raw.frames, len(raw.frame) >= 1.5 * raw.frames
 
 
 def read_all(folder: Path) -> float:
@@ -134,15 +165,32 @@ def memory_bytes(pid: int) -> int:
     return next((int(s.split()[1]) << 10 for s in text.splitlines() if s.startswith("Pss:")), 0)
 
 
-def table(runs: Sequence[Measured], floor_s: float, size: int) -> str:
-    """Return the figures as a table."""
-    files = runs[0].files
+def measured(
+    count: int, workers: Sequence[int], place: Path | None = None
+) -> tuple[Files, list[Measured]]:
+    """Measure each number of workers on that many files, in a temporary folder in ``place``."""
+    with tempfile.TemporaryDirectory(dir=place) as temporary:
+        folder = Path(temporary) / "raw"
+        files = make_files(folder, count)
+        return files, [measure(folder, number, count) for number in workers]
+
+
+def as_dict(files: Files, runs: Sequence[Measured]) -> dict[str, object]:
+    """Return the figures of one number of files for machines."""
+    return {**asdict(files), "runs": [{**asdict(run), "files_per_s": run.rate} for run in runs]}
+
+
+def table(files: Files, runs: Sequence[Measured]) -> str:
+    """Return the figures of one number of files as a table."""
+    same = "yes" if len({run.digest for run in runs}) == 1 else "NO"
     lines = [
-        f"{files} files, {size / files / 1e3:.0f} KB each; reading alone {files / floor_s:.0f}/s",
+        f"{files.count} files, mean {files.mean_frames:.0f} frames and {files.mean_kb:.0f} KB, "
+        f"{files.share_of_two:.0%} with two bodies; the same data from all runs: {same}",
         "workers  files/s  of reading  seconds  processor s  peak MB",
+        f"reading  {files.count / files.reading_s:7.0f}  {1:10.2f}  {files.reading_s:7.1f}",
     ]
     lines += [
-        f"{run.workers:7d}  {run.rate:7.0f}  {run.rate * floor_s / files:10.2f}  "
+        f"{run.workers or 'default':>7}  {run.rate:7.0f}  {files.reading_s / run.seconds:10.2f}  "
         f"{run.seconds:7.1f}  {run.processor_s:11.1f}  {run.peak_bytes / 1e6:7.0f}"
         for run in runs
     ]
@@ -152,24 +200,15 @@ def table(runs: Sequence[Measured], floor_s: float, size: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, nargs="+", default=[1000])
-    parser.add_argument("--workers", default="1,2", help="comma-separated")
-    parser.add_argument("--distinct", type=int, default=DISTINCT)
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--folder", type=Path, help="where to put the files (default: temporary)")
-    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
-    figures = []
-    for files in options.files:
-        with tempfile.TemporaryDirectory(dir=options.folder) as place:
-            folder = Path(place) / "raw"
-            size = make_files(folder, files, options.distinct)
-            read_all(folder)  # warms the system's cache
-            floor_s = read_all(folder)
-            runs = [measure(folder, int(w), files) for w in options.workers.split(",")]
-        same = len({run.digest for run in runs}) == 1
-        print(table(runs, floor_s, size), f"the same data: {'yes' if same else 'NO'}", sep="\n")
-        figures += [{**vars(run), "files_per_s": run.rate} for run in runs]
+    results = [measured(count, options.workers, options.folder) for count in options.files]
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
+        print(json.dumps([as_dict(*one) for one in results], indent=1))
+    else:
+        print("\n\n".join(table(*one) for one in results))
 
 
 if __name__ == "__main__":
