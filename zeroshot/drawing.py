@@ -15,8 +15,10 @@ from safetensors.numpy import load_file
 from backbones.features import read_features
 from preprocessing.progress import progress
 from zeroshot import figures
+from zeroshot.config import LABELS
 from zeroshot.results import Result, Results, summarise
-from zeroshot.tables import NAMES, Row, beta_of, beta_rows
+from zeroshot.rows import NAMES, Row
+from zeroshot.tables import beta_of, beta_rows
 
 logger = logging.getLogger(__name__)
 CLIPS_WITH_BARS = 6
@@ -68,7 +70,7 @@ def _of_variants(results: Results, seed: int) -> Iterable[Drawing]:
         sources = [_result_file(results, entry) for entry in entries]
         at = results.run_dir / folder
         first = entries[0]
-        title = f"{_named(first)}, {first.split}"
+        title = _title(first)
         yield at / "confusion", sources, _confusion(entries, title)
         yield at / "scores", sources[:1], _scores(results, first, seed, title)
         if first.epochs > 1:
@@ -78,6 +80,12 @@ def _of_variants(results: Results, seed: int) -> Iterable[Drawing]:
 def _named(entry: Result) -> str:
     changed = "".join(f", {key} {value}" for key, value in entry.changed.items())
     return NAMES.get(entry.method, entry.method) + changed
+
+
+def _title(entry: Result) -> str:
+    """Return what the figures of a training are of; texts are named unless they are labels."""
+    text = "" if entry.text == LABELS else f", {entry.text.removesuffix('.csv')}"
+    return f"{_named(entry)}{text}, {entry.split}"
 
 
 def _confusion(entries: Sequence[Result], title: str) -> Callable[[], Figure]:

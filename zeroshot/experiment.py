@@ -308,7 +308,8 @@ def _digest(task: Task, features: str) -> str:
         "spec": task.variant.spec,
         "options": dict(task.variant.options),
         "config": config,
-        "optimistic": task.config.also_optimistic,
+        "optimistic": task.config.also_optimistic
+        and (task.config.select == "last" or "of every epoch"),
         "seed": task.seed,
         "device": task.device.partition(":")[0],
     }

@@ -73,7 +73,7 @@ def confusion(counts: Array, names: Sequence[str], title: str = "") -> Figure:
     axes.set_xticks(range(classes), wrapped, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(classes), wrapped)
     axes.tick_params(labelsize=8)
-    axes.set(xlabel="predicted", ylabel="true", title=title)
+    axes.set(xlabel="predicted", ylabel="true", title=_wrap(title, int(9 * size)))
     figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.7)
     return figure
 
@@ -117,7 +117,7 @@ def score_bars(
         axes.set_title(_wrap(clip, 40), fontsize=9)
     for axes in grid.flat[max(0, len(clips) - columns) : len(clips)]:
         axes.set_xlabel("softmax of the scores", fontsize=8)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(_wrap(title, 30 * columns), fontsize=11)
     figure.legend(
         handles=[Patch(color=RIGHT), Patch(color=WRONG)],
         labels=["true class", "wrongly best class"],
@@ -169,7 +169,7 @@ def over_beta(
     if chance is not None:
         axes.axhline(100 * chance, color="black", linestyle=":", label="chance")
     axes.set_xticks(at, [f"{beta:g}" for beta in betas])
-    axes.set(xlabel="beta", ylabel="accuracy on unseen classes (%)", title=title)
+    axes.set(xlabel="beta", ylabel="accuracy on unseen classes (%)", title=_wrap(title, 44))
     axes.legend(fontsize=8, frameon=False)
     _bare(axes)
     return figure
@@ -193,7 +193,7 @@ def losses(history: Mapping[str, Sequence[float]], title: str = "") -> Figure:
         axes.tick_params(labelsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _bare(axes)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(_wrap(title, 30 * columns), fontsize=11)
     return figure
 
 
@@ -208,7 +208,9 @@ def seen_unseen(curves: Mapping[str, Mapping[str, Sequence[float]]], title: str 
     for i, (name, points) in enumerate(curves.items()):
         S, U = 100 * np.asarray(points["S"]), 100 * np.asarray(points["U"])
         axes.plot(S, U, styles[i // 8 % 4], color=COLOURS[i % 8], label=name)
-    axes.set(xlabel="accuracy on seen (%)", ylabel="accuracy on unseen (%)", title=title)
+    axes.set(
+        xlabel="accuracy on seen (%)", ylabel="accuracy on unseen (%)", title=_wrap(title, 44)
+    )
     axes.set_xlim(0, None)
     axes.set_ylim(0, None)
     figure.legend(loc="outside lower left", fontsize=8, frameon=False)
@@ -239,9 +241,9 @@ def features_map(
         x, y = places[here].T
         colour, mark = COLOURS[i % 8], MARKS[(i + i // 8) % 8]
         axes.scatter(x, y, s=14, c=colour, marker=mark, linewidths=0, alpha=0.8, label=names[k])
-    axes.set(xticks=[], yticks=[], title=title)
+    axes.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2", title=_wrap(title, 60))
     axes.legend(
-        fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.4
+        fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.4
     )
     return figure
 

@@ -118,6 +118,7 @@ class Summary:
     text_model: str
     text_width: int
     mask: str
+    protocol: str
     select: str
     splits: list[str]
     seeds: list[int]
@@ -131,7 +132,7 @@ class Summary:
     gzsl: dict[str, Any] | None
 
 
-_ALIKE = ("method", "changed", "text_width", "mask")
+_ALIKE = ("method", "changed", "text_width", "mask", "protocol")
 GROUP_BY = ("dataset", "split_set", "backbone", "variant", "text", "text_model", "select")
 
 
@@ -257,14 +258,14 @@ def _std(values: Sequence[float]) -> float | None:
 
 def _mean_gzsl(entries: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
     """Return the mean of every GZSL figure that all trainings of the group have."""
-    found = [_gzsl_figures(entry) for entry in entries if entry]
+    found = [gzsl_figures(entry) for entry in entries if entry]
     if not found or len(found) < len(entries):
         return None
     names = [name for name in found[0] if all(name in figures for figures in found)]
     return {name: float(np.mean([figures[name] for figures in found])) for name in names}
 
 
-def _gzsl_figures(gzsl: Mapping[str, Any]) -> dict[str, float]:
+def gzsl_figures(gzsl: Mapping[str, Any]) -> dict[str, float]:
     """Return S, U, H of each way of deciding and the area, under names such as ``gate_H``."""
     figures = {
         f"{way}_{name}": values[name]
@@ -289,7 +290,7 @@ def _flat(entry: Result) -> dict[str, Any]:
     row["epochs"] = entry.epochs
     row["seconds"] = round(sum(entry.seconds.values()), 3)
     row["options"] = " ".join(f"{key}={value}" for key, value in entry.options.items())
-    return row | ({} if entry.gzsl is None else _gzsl_figures(entry.gzsl))
+    return row | ({} if entry.gzsl is None else gzsl_figures(entry.gzsl))
 
 
 def hits(run_dir: Path, entry: Result) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from preprocessing.errors import InputError
@@ -38,6 +38,9 @@ class Variant:
 def variants(config: ZeroShotConfig, dataset: str, *, masked: bool = True) -> list[Variant]:
     """Return the methods that ``config`` asks for, each once, in the order asked.
 
+    Several betas are a sweep of SMIE as it is, and of what the user asks for by name with other
+    options; the members of "ablation" that change something else keep one beta.
+
     Parameters
     ----------
     masked
@@ -52,7 +55,10 @@ def variants(config: ZeroShotConfig, dataset: str, *, masked: bool = True) -> li
     found: dict[str, Variant] = {}
     for asked in config.method:
         for part in GROUPS.get(asked, (asked,)):
-            for variant in _variants_of(part if masked else _unmasked(part), config, dataset):
+            own = config
+            if part != asked and ":" in part and len(config.beta) > 1:
+                own = replace(config, beta=())
+            for variant in _variants_of(part if masked else _unmasked(part), own, dataset):
                 found.setdefault(variant.name, variant)
     return list(found.values())
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from zeroshot.base import ClassTexts
-from zeroshot.choosing import choose
+from zeroshot.choosing import Choice, choose
 from zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
 from zeroshot.experiment import run_experiments
 from zeroshot.generalised import calibrate
@@ -79,10 +79,10 @@ def _other_texts_of(classes, texts):
     return ClassTexts(*tables)
 
 
-@pytest.mark.parametrize("method", ["ridge", "smie"])
-def test_calibration_does_not_see_unseen_clips(method, small_study):
-    def calibrated(features):
-        data = seen_training_data(features, study.texts[TextSource()])
+@pytest.mark.parametrize("method", METHODS)
+def test_gamma_and_gate_do_not_see_unseen_clips_or_texts(method, small_study):
+    def calibrated(features, texts):
+        data = seen_training_data(features, texts)
         return calibrate(
             method,
             _options(method),
@@ -95,14 +95,19 @@ def test_calibration_does_not_see_unseen_clips(method, small_study):
             device=CPU,
         )
 
+    torch.set_num_threads(1)
     study = small_study()
-    clean = calibrated(study.sets["fold-1"])
-    poisoned = small_study().sets["fold-1"]
-    _nan(poisoned, None)
-    found = calibrated(poisoned)
-    assert (found.gamma, found.chosen_on) == (clean.gamma, clean.chosen_on)
-    np.testing.assert_array_equal(found.gate.weight, clean.gate.weight)
-    assert found.gate.threshold == clean.gate.threshold
+    texts = study.texts[TextSource()]
+    clean = calibrated(study.sets["fold-1"], _other_texts_of([], texts))
+    for poison in (_nan, _garbage, _permuted):
+        poisoned = small_study().sets["fold-1"]
+        poison(poisoned, np.random.default_rng(0))
+        found = calibrated(poisoned, _other_texts_of(poisoned.unseen, texts))
+        assert (found.gamma, found.chosen_on) == (clean.gamma, clean.chosen_on)
+        np.testing.assert_array_equal(found.gate.weight, clean.gate.weight)
+        assert (found.gate.scale, found.gate.bias) == (clean.gate.scale, clean.gate.bias)
+        assert found.gate.temperature == clean.gate.temperature
+        assert found.gate.threshold == clean.gate.threshold
 
 
 @pytest.mark.parametrize("select", ["last", "held-out"])
@@ -113,6 +118,7 @@ def test_the_whole_run_chooses_and_trains_the_same(select, small_study):
         epochs=3,
         select=select,
         held_out_folds=1,
+        gzsl="both",
         also_optimistic=True,
     )
     clean = run_experiments(study.features, study.run_dir, config, texts=study.texts, run=ONE)
@@ -127,11 +133,37 @@ def test_the_whole_run_chooses_and_trains_the_same(select, small_study):
     found = run_experiments(study.features, study.run_dir, config, texts=study.texts, run=ONE)
     assert _histories(study.run_dir) == before
     assert [r.chosen for r in found.entries] == [r.chosen for r in clean.entries]
+    assert [_gammas(r) for r in found.entries] == [_gammas(r) for r in clean.entries]
     assert [r.accuracy for r in found.entries] != [r.accuracy for r in clean.entries]
+
+
+def _gammas(result):
+    """Return all that was fitted for GZSL: gamma, threshold and temperature of the gate."""
+    gzsl = result.gzsl
+    gate = gzsl["gate"]
+    return gzsl["stacking"]["gamma"], gzsl["held_out"], gate["gamma"], gate["temperature"]
 
 
 def _histories(run_dir):
     return {path.parent: path.read_bytes() for path in run_dir.glob("*/*/*/history.csv")}
+
+
+def test_the_optimistic_figure_is_of_every_epoch_not_of_those_up_to_the_chosen_one(
+    small_study, monkeypatch
+):
+    def stop_at_two(spec, options, data, **_):
+        return Choice(dict(options), 2, 0.5, 0.5, {})
+
+    rising = iter(np.linspace(0, 1, 5))
+    monkeypatch.setattr("zeroshot.onerun.choose", stop_at_two)
+    monkeypatch.setattr("zeroshot.onerun._accuracy", lambda *_: next(rising))
+    study = small_study()
+    config = ZeroShotConfig(
+        method=("smie:hidden1=16:hidden2=8",), epochs=5, select="held-out", also_optimistic=True
+    )
+    found = run_experiments(study.features, study.run_dir, config, texts=study.texts, run=ONE)
+    assert found.entries[0].epochs == 2
+    assert found.entries[0].optimistic == {"accuracy": 1.0, "epoch": 5}
 
 
 def test_looking_at_the_optimistic_figure_changes_no_result(small_study):

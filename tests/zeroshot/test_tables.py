@@ -9,6 +9,7 @@ from zeroshot.results import Result, Results
 from zeroshot.tables import Table, tables
 
 CLIPS = 40
+FOLDS = ("ntu60-smie-1", "ntu60-smie-2", "ntu60-smie-3")
 
 
 def _result(run_dir, method="smie", split="ntu60-smie-1", seed=0, right=20, **fields) -> Result:
@@ -127,6 +128,8 @@ def test_the_papers_figures_stand_beside_its_own_setting(tmp_path):
         {"text": "descriptions"},
         {"text_width": 384},
         {"text_model": "clip-ViT-L-14"},
+        {"text_model": "ntu60_des_embeddings.npy"},
+        {"protocol": "xview"},
         {"split": "ntu60-synse-55"},
         {"changed": {"negatives": "roll"}},
     ],
@@ -137,13 +140,27 @@ def test_the_papers_figures_stand_beside_no_other_setting(other, tmp_path):
     assert not any(head.startswith("paper") for head in table.header)
 
 
-def test_without_masked_clips_smie_stands_beside_the_papers_smie(tmp_path):
-    entry = _result(tmp_path, "smie-wo-l2", "ntu60-synse-55-5", backbone="shift-gcn", mask="none")
-    assert _column(_tables(tmp_path, entry)["Methods"], "paper")["SMIE w/o L2"] == "77.98"
+def test_the_papers_smie_never_stands_beside_smie_without_its_constraint(tmp_path):
+    same = {"split": "ntu60-synse-55-5", "backbone": "shift-gcn", "mask": "none"}
+    entries = [_result(tmp_path, method, **same) for method in ("smie-wo-l2", "synse")]
+    table = _tables(tmp_path, *entries)["Methods"]
+    assert _column(table, "paper") == {"SMIE w/o L2": "–", "SynSE": "75.81", "chance": ""}
+    assert "less SMIE w/o L2 [95 %]" in table.header
+    assert any("77.98 for SMIE with its temporal constraint" in note for note in table.notes)
+
+
+def test_one_fold_is_not_the_papers_mean_of_three(tmp_path):
+    entries = [_result(tmp_path, method) for method in ("smie", "smie-wo-l2")]
+    header = _tables(tmp_path, *entries)["Methods"].header
+    assert not any(head.startswith("paper") for head in header)
 
 
 def test_of_table_3_only_differences_are_known(tmp_path):
-    entries = [_result(tmp_path, method) for method in ("smie", "smie-wo-l2", "revise", "devise")]
+    entries = [
+        _result(tmp_path, method, split)
+        for method in ("smie", "smie-wo-l2", "revise", "devise")
+        for split in FOLDS
+    ]
     table = _tables(tmp_path, *entries)["Methods"]
     assert "paper" not in table.header
     differences = _column(table, "paper, less SMIE")
@@ -179,8 +196,17 @@ def test_ablation_leaves_beta_to_its_own_table(tmp_path):
         "1": "57.50",
         "chance": "20.00",
     }
+    assert _column(beta, "less beta 0.1 [95 %]")["0.1"] == "–"
+    assert _column(beta, "less beta 0.1 [95 %]")["1"].startswith("+7.50 [")
+    assert not any("alike" in note for note in beta.notes)
     assert "In the paper beta = 0.1 is best on this set of splits (table 4)." in beta.notes
     assert [row[0] for row in found["Methods"].rows] == ["SMIE", "SMIE w/o L2", "chance"]
+
+
+def test_a_beta_that_changes_nothing_is_said_to(tmp_path):
+    entries = [_result(tmp_path, changed=c) for c in ({}, {"beta": 0.01}, {"beta": 1.0})]
+    notes = _tables(tmp_path, *entries)["SMIE over beta"].notes
+    assert any(note.startswith("Every beta names every clip alike.") for note in notes)
 
 
 def test_text_sources_stand_side_by_side(tmp_path):
@@ -189,18 +215,31 @@ def test_text_sources_stand_side_by_side(tmp_path):
         for method, right in (("smie", 20), ("ridge", 24))
         for text in ("labels", "descriptions")
     ]
+    entries.append(_result(tmp_path, right=4, changed={"negatives": "roll"}))
     table = _tables(tmp_path, *entries)["Class texts"]
     assert table.header[1:] == [
         "labels (all-mpnet-base-v2)",
         "descriptions (all-mpnet-base-v2)",
+        "less the first [95 %]",
     ]
-    assert ["SMIE", "50.00", "60.00"] in table.rows
+    assert [row[:3] for row in table.rows] == [
+        ["SMIE", "50.00", "60.00"],
+        ["ridge regression", "60.00", "70.00"],
+    ]
+    assert table.rows[0][3].startswith("+10.00 [")
+
+
+def test_words_tell_jpose_the_same_under_any_text(tmp_path):
+    entries = [_result(tmp_path, "jpose", text=text) for text in ("labels", "descriptions")]
+    notes = _tables(tmp_path, *entries)["Class texts"].notes
+    assert "JPoSE: from the class's verb and noun alone, whatever its text." in notes
 
 
 def test_descriptions_meet_the_papers_figure_on_ntu120(tmp_path):
     entries = [
-        _result(tmp_path, split="ntu120-smie-1", dataset="ntu120", text=text)
+        _result(tmp_path, split=split.replace("60", "120"), dataset="ntu120", text=text)
         for text in ("labels", "descriptions")
+        for split in FOLDS
     ]
     table = _tables(tmp_path, *entries)["Class texts"]
     assert "Paper: SMIE with descriptions 58.85." in table.notes
@@ -213,6 +252,26 @@ def test_generalised_table_shows_every_way_that_was_tried(tmp_path):
     assert table.header[1:4] == ["plain S", "plain U", "plain H"]
     assert not any("gate" in head for head in table.header)
     assert table.rows == [["SMIE", *["80.00", "20.00", "32.00"] * 2, "25.00"]]
+
+
+def test_the_harmonic_mean_and_the_area_come_with_their_deviation(tmp_path):
+    entries = [
+        _result(tmp_path, seed=seed, gzsl={"plain": {"S": 0.8, "U": 0.2, "H": h}, "ausuc": h})
+        for seed, h in enumerate((0.3, 0.4))
+    ]
+    table = _tables(tmp_path, *entries)["Generalised zero-shot"]
+    assert table.rows == [["SMIE", "80.00", "20.00", "35.00 ± 7.07", "35.00 ± 7.07"]]
+
+
+def test_options_unlike_the_defaults_are_said(tmp_path):
+    entries = [
+        _result(tmp_path, changed={"epochs": 5}),
+        _result(tmp_path, changed={"epochs": 9}),
+        _result(tmp_path, "devise", changed={"epochs": 5}),
+    ]
+    table = _tables(tmp_path, *entries)["Methods"]
+    assert [row[0] for row in table.rows[:3]] == ["SMIE, epochs 5", "SMIE, epochs 9", "DeViSE"]
+    assert "Unlike the defaults: epochs 5 (SMIE, DeViSE); epochs 9 (SMIE)." in table.notes
 
 
 def test_text_is_aligned_and_markdown_well_formed():

@@ -30,6 +30,15 @@ def test_beta_sweeps_smie_alone_and_its_default_keeps_the_plain_name():
     assert found == ["smie_beta-0.01", "smie", "smie_beta-1.0", "devise"]
 
 
+def test_a_sweep_leaves_the_ablation_at_one_beta():
+    found = _names(method=("ablation",), beta=(0.01, 0.1))
+    assert [name for name in found if "beta" in name] == ["smie_beta-0.01"]
+    assert _names(method=("smie:lam=1",), beta=(0.01, 0.1)) == [
+        "smie_beta-0.01_lam-1.0",
+        "smie_lam-1.0",
+    ]
+
+
 def test_defaults_follow_the_dataset():
     assert variants(ZeroShotConfig(), "ntu120")[0].options["beta"] == 0.5
     assert _names("ntu120", beta=(0.5,)) == ["smie"]
