@@ -14,11 +14,14 @@ from torch.nn import functional
 
 from backbones.graph import JOINTS, adjacency
 from backbones.normalise import WeightedBatchNorm
+from backbones.products import linear, matmul
 from backbones.temporal import Dropout, convolve_by_frequency, convolve_directly
 
 SUBSETS = 3
 TAPS = 9
 HALF = (torch.float16, torch.bfloat16)
+# Up to this width one product with a matrix of mostly zeros beats many tiny ones (measured).
+FEW_CHANNELS = 4
 # From this width on, fewer multiplications outweigh two more passes over memory (measured).
 FREQUENCY_FROM_CHANNELS = 32
 # Bodies that go through the network together in evaluation on a CPU: their activations stay in
@@ -54,13 +57,16 @@ def gather_neighbours(x: Tensor, graph: Tensor) -> Tensor:
     """
     t, b, v, c = x.shape
     reading = graph.permute(2, 0, 1).reshape(v * SUBSETS, v).to(working_dtype(x))
+    if c <= FEW_CHANNELS:
+        whole = torch.kron(reading, torch.eye(c, dtype=reading.dtype, device=x.device))
+        return linear(x.reshape(t * b, v * c), whole).view(t * b * v, SUBSETS * c)
     near = torch.bmm(reading.expand(t * b, v * SUBSETS, v), x.reshape(t * b, v, c))
     return near.view(t * b * v, SUBSETS * c)
 
 
 def map_graph(x: Tensor, graph: Tensor, weight: Tensor) -> Tensor:
     """Return the graph convolution (T, B, V, O) with ``weight`` as merged, without bias."""
-    return (gather_neighbours(x, graph) @ weight).view(*x.shape[:3], -1)
+    return matmul(gather_neighbours(x, graph), weight).view(*x.shape[:3], -1)
 
 
 def convolve_time(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
@@ -185,7 +191,7 @@ class Block(nn.Module):
         shortcut = self._shortcut()
         if shortcut is not None:
             conv, bn = shortcut
-            y = functional.linear(x[:: self.stride], conv.weight.flatten(1), conv.bias)
+            y = linear(x[:: self.stride], conv.weight.flatten(1), conv.bias)
             return normalise(bn, y, copies)
         return None if self.residual is None else x
 
@@ -218,7 +224,7 @@ class Block(nn.Module):
         y = y.add_(at.map_bias.to(y.dtype)).relu_()
         y = convolve_time(y, at.taps, at.taps_bias, self.stride)
         if at.skip is not None:
-            y = y.add_(functional.linear(x[:: self.stride], at.skip, at.skip_bias))
+            y = y.add_(linear(x[:: self.stride], at.skip, at.skip_bias))
         elif self.residual is not None:
             y = y.add_(x)
         return y.relu_()

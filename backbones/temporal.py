@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from backbones.products import bmm, matmul
+
 BITS_A_WORD = 31
 
 
@@ -66,11 +68,10 @@ def convolve_by_frequency(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     outputs, _, taps, _ = weight.shape
     matrices = transforms(t, taps, x.dtype, x.device)
     kernel = (matrices.taps @ weight.reshape(outputs * c, taps).t()).view(-1, outputs, c)
-    spectrum = (matrices.frames @ x.reshape(t, r * c)).view(-1, r, c)
-    products = torch.bmm(spectrum, kernel.transpose(1, 2))
-    every_row = bias.expand(r, outputs).reshape(1, -1)
-    y = torch.addmm(every_row, matrices.back, products.view(-1, r * outputs))
-    return y.view(t, r, outputs)
+    spectrum = matmul(matrices.frames, x.reshape(t, r * c)).view(-1, r, c)
+    products = bmm(spectrum, kernel.transpose(1, 2))
+    y = matmul(matrices.back, products.view(-1, r * outputs))
+    return y.view(t, r, outputs) + bias
 
 
 def convolve_directly(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:

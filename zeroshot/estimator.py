@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from backbones.products import Linear
+
 
 class Estimator(nn.Module):
     """Three-layer perceptron on a pair of visual feature and class text; one number out.
@@ -30,10 +32,10 @@ class Estimator(nn.Module):
         super().__init__()
         # Drawn as one layer: the range of the initial weights depends on the joint width.
         first = nn.Linear(visual_width + text_width, hidden1)
-        self.visual = nn.Linear(visual_width, hidden1, bias=False)
-        self.text = nn.Linear(text_width, hidden1)
-        self.second = nn.Linear(hidden1, hidden2)
-        self.third = nn.Linear(hidden2, 1)
+        self.visual = Linear(visual_width, hidden1, bias=False)
+        self.text = Linear(text_width, hidden1)
+        self.second = Linear(hidden1, hidden2)
+        self.third = Linear(hidden2, 1)
         self._split(first.weight, first.bias)
 
     @torch.no_grad()
