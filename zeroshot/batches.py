@@ -36,19 +36,20 @@ class Batch:
         moved = {name: x.to(device) for name, x in vars(self).items()}
         return replace(self, **moved)
 
-    def one_hot_label(self, classes: int, dtype: torch.dtype) -> Tensor:
-        """Return the matrix of 0 and 1 that picks each clip's class, (B, K)."""
-        return _one_hot(self.label, classes, dtype)
 
-    def one_hot_negatives(self, dtype: torch.dtype) -> Tensor:
-        """Return the matrix that picks the negatives, (R B, B + E), the first of each first."""
-        rows = len(self.clips) + len(self.extra)
-        return _one_hot(self.negatives.T.reshape(-1), rows, dtype)
+def pick(rows: Tensor, index: Tensor) -> Tensor:
+    """Return ``rows[index]``, shape (len(index), D), with a gradient that repeats itself.
+
+    The gradient of a row picked several times is a sum. CUDA adds it up in whatever order
+    threads finish, unless a product with a matrix of 0 and 1 does the picking: exact as well.
+    """
+    return picked_by_product(rows, index) if rows.is_cuda else rows.index_select(0, index)
 
 
-def _one_hot(index: Tensor, width: int, dtype: torch.dtype) -> Tensor:
-    out = torch.zeros(len(index), width, dtype=dtype, device=index.device)
-    return out.scatter_(1, index[:, None], 1)
+def picked_by_product(rows: Tensor, index: Tensor) -> Tensor:
+    """Return ``rows[index]`` as a matrix product."""
+    ones = torch.zeros(len(index), len(rows), dtype=rows.dtype, device=rows.device)
+    return ones.scatter_(1, index[:, None], 1) @ rows
 
 
 def batches(clips: int, size: int, rng: torch.Generator) -> list[Tensor]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from preprocessing.errors import InputError, unknown_choice
 from zeroshot.base import ClassTexts, TrainingData, check_positive, normalise, seeded
-from zeroshot.batches import Batch, epoch_of_batches
+from zeroshot.batches import Batch, epoch_of_batches, pick
 from zeroshot.estimator import Estimator
 from zeroshot.scoring import score_pairs
 
@@ -137,8 +137,10 @@ class SMIE:
                     scores = pair_scores(net, v, masked, table, batch)
                 m, m_hat = mutual_information(scores, self.estimator)
                 loss = total_loss(m, m_hat, self.beta, self.lam)
+                kept = m_hat is not None and bool(m - m_hat >= self.beta)
                 adam.zero_grad()
-                loss.backward()
+                # A margin that is kept has no gradient: spare the way back over masked clips.
+                (-m if kept else loss).backward()
                 adam.step()
                 seen = [loss, m] if m_hat is None else [loss, m, m_hat]
                 sums[: len(seen)] += torch.stack(seen).detach() * len(batch.clips)
@@ -205,25 +207,18 @@ def pair_scores(
 
     Notes
     -----
-    v' is another row of the batch, so the visual part of the first layer runs on 2 B rows for
-    3 B pairs, and the text part on K rows. Rows are picked by matrices of 0 and 1: exact, and
-    their gradient is a matrix product instead of a scattered sum, faster and in a fixed order.
+    v' is another row of the batch, so that the visual part of the first layer runs on 2 B rows
+    for 3 B pairs, and the text part on K rows.
     """
     size, negatives = batch.negatives.shape
-    rows = torch.cat([batch.clips, batch.extra])
-    if masked is None:
-        visual, visual_masked = net.visual(v[rows]), None
-    else:
-        both = net.visual(torch.cat([v[rows], masked[batch.clips]]))
-        visual, visual_masked = both.split([len(rows), size])
-    text = batch.one_hot_label(len(table), visual.dtype) @ net.text(table)  # (B, H1)
-    other = (batch.one_hot_negatives(visual.dtype) @ visual).view(negatives, size, -1)
-    parts = [(visual[:size] + text)[None], other + text]
-    if visual_masked is not None:
-        parts.append((visual_masked + text)[None])
-    scores = net.tail(torch.cat(parts)).float()  # (1 + R [+ 1], B)
-    positive, negative, last = scores.split([1, negatives, len(scores) - 1 - negatives])
-    return PairScores(positive[0], None if masked is None else last[0], negative.T)
+    visual = net.visual(v[torch.cat([batch.clips, batch.extra])])
+    text = pick(net.text(table), batch.label)  # (B, H1)
+    other = pick(visual, batch.negatives.T.reshape(-1)).view(negatives, size, -1)
+    scores = net.tail(torch.cat([(visual[:size] + text)[None], other + text])).float()
+    positive, negative = scores.split([1, negatives])  # (1, B), (R, B)
+    # Apart from the others, so that backward can pass them by.
+    last = None if masked is None else net.tail(net.visual(masked[batch.clips]) + text).float()
+    return PairScores(positive[0], last, negative.T)
 
 
 def mutual_information(scores: PairScores, estimator: str) -> tuple[Tensor, Tensor | None]:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zeroshot.batches import Batch, batches, epoch_of_batches, other_class, roll
+from zeroshot.batches import batches, epoch_of_batches, other_class, pick, picked_by_product, roll
 
 few = settings(max_examples=60, deadline=None, derandomize=True)
 labels = st.lists(st.integers(0, 4), min_size=2, max_size=40).filter(lambda x: len(set(x)) > 1)
@@ -61,14 +61,10 @@ def test_same_seed_same_batches():
     assert not torch.equal(torch.cat(first), torch.cat(batches(50, 8, generator(2))))
 
 
-def test_matrices_of_zero_and_one_pick_rows():
-    batch = Batch(
-        torch.tensor([7, 9]),
-        torch.tensor([2, 0]),
-        torch.tensor([4]),
-        torch.tensor([[1, 2], [0, 2]]),
-    )
-    classes, rows = torch.randn(3, 5), torch.randn(3, 5)
-    assert torch.equal(batch.one_hot_label(3, torch.float32) @ classes, classes[[2, 0]])
-    picked = batch.one_hot_negatives(torch.float32) @ rows
-    assert torch.equal(picked.view(2, 2, 5), rows[batch.negatives.T])
+@pytest.mark.parametrize("how", [pick, picked_by_product])
+def test_rows_are_picked_exactly_and_their_gradients_add_up(how):
+    rows, index = torch.randn(4, 5, requires_grad=True), torch.tensor([2, 0, 2, 2])
+    out = how(rows, index)
+    assert torch.equal(out, rows[index])
+    out.backward(torch.ones(4, 5))
+    assert rows.grad[:, 0].tolist() == [1, 0, 3, 0]

@@ -234,3 +234,8 @@ def test_the_papers_settings_go_by_dataset(dataset, lr, beta):
     options = method_options("smie", {}, dataset)
     assert (options["lr"], options["beta"], options["lam"]) == (lr, beta, 0.5)
     assert method_options("smie", {"beta": "1"}, dataset)["beta"] == 1.0
+
+
+def test_a_margin_that_is_kept_trains_like_no_margin(data):
+    """Backward skips the masked clips then; the model must be that of lambda 0."""
+    torch.testing.assert_close(state_after(data, beta=-9.0), state_after(data, lam=0.0))
