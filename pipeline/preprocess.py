@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +99,22 @@ def run_preprocess(
 def _fingerprint(source: Path) -> str:
     if source.is_file():
         return digest_listing([source], source.parent)
-    return digest_listing((path for path in source.rglob("*") if path.is_file()), source)
+    return digest_listing(_inputs(source), source)
+
+
+def _inputs(folder: Path) -> Iterator[Path]:
+    """Yield the files that may be read, links followed; the run folder may lie among them."""
+    from preprocessing.sources import may_be_input
+
+    seen = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        status = os.stat(root)
+        if (status.st_dev, status.st_ino) in seen:  # a link back up
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        paths = (Path(root, name) for name in names if may_be_input(name))
+        yield from (path for path in paths if path.is_file())
 
 
 def _beside(config: PreprocessConfig) -> dict[str, str]:

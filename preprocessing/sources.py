@@ -19,6 +19,7 @@ from preprocessing.store import Finding
 
 NTU_SUFFIX = ".skeleton"
 ARRAY_NAMES = ("train_position.npy", "val_position.npy")
+LABEL_NAMES = ("train_label.pkl", "val_label.pkl", "train_label.json", "val_label.json")
 PICKLE_SUFFIXES = (".pkl", ".pickle")
 HEADER_LINES = 3  # of the official list of missing skeletons
 _SHOWN = 5
@@ -87,13 +88,20 @@ def _kind(file: RawFile) -> str:
     name = file.name.lower()
     if name.endswith(NTU_SUFFIX):
         return "ntu"
-    if name in ARRAY_NAMES or name in ("train_label.pkl", "val_label.pkl"):
+    if name in (*ARRAY_NAMES, *LABEL_NAMES):
         return "arrays"
     if name.endswith(PICKLE_SUFFIXES):
         return "pyskl"
     if name.endswith(".txt"):
         return "pku" if is_recording(file) else "text"
     return "classes" if name == "classes.csv" else "other"
+
+
+def may_be_input(name: str) -> bool:
+    """Return whether a file of that name can decide what is read; an output never does."""
+    lower = name.lower()
+    suffixes = (NTU_SUFFIX, ".txt", ".zip", *PICKLE_SUFFIXES)
+    return lower.endswith(suffixes) or lower in (*ARRAY_NAMES, *LABEL_NAMES, "classes.csv")
 
 
 def _layout(

@@ -74,6 +74,25 @@ def test_strict_and_max_bad_write_nothing(smie, damaged, tmp_path):
     assert not (tmp_path / "run" / "skeletons.h5").exists()
 
 
+def test_a_change_behind_a_link_is_noticed(smie, damaged, tmp_path):
+    folder, name = damaged
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "clips").symlink_to(folder)
+    (folder / "round").symlink_to(tmp_path / "linked")
+    smie("preprocess", tmp_path / "linked", code=1)
+    assert "is made already" in smie("preprocess", tmp_path / "linked", code=1).output
+    (folder / name).unlink()
+    changed = smie("preprocess", tmp_path / "linked", code=1).output
+    assert "made in another way: another raw files" in changed
+
+
+def test_the_run_folder_may_be_the_source(smie, damaged, tmp_path):
+    folder, _ = damaged
+    folder.rename(tmp_path / "run")
+    smie("preprocess", tmp_path / "run", code=1)
+    assert "is made already" in smie("preprocess", tmp_path / "run", code=1).output
+
+
 def test_an_output_of_unknown_making_is_not_replaced(smie, raw, tmp_path):
     output = tmp_path / "run" / "skeletons.h5"
     output.parent.mkdir()
