@@ -172,8 +172,12 @@ def _ready_made(
 def _load_npy(path: Path) -> np.ndarray:
     try:
         loaded = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: expected a .npy file of numbers, found: {error}") from None
+    except (ValueError, EOFError):
+        # numpy's own message advises to read pickles
+        raise InputError(
+            f"{path}: expected a .npy file of numbers, found another format, a pickle or a cut "
+            "file; save it again with numpy.save"
+        ) from None
     if not isinstance(loaded, np.ndarray) or loaded.dtype.kind not in "fiu":
         found = getattr(loaded, "dtype", "an archive")
         raise InputError(f"{path}: expected a .npy file of real numbers, found {found}")

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from zeroshot.results import gzsl_figures
-from zeroshot.rows import NOTHING, Row, Table, how_many, name_and_options, setting_title
+from zeroshot.rows import NOTHING, Row, Table, how_many, in_order, name_and_options, setting_title
 
 FIGURES = ("S", "U", "H")
 
 
 def gzsl_table(rows: Sequence[Row]) -> Table | None:
     """Return seen, unseen and harmonic accuracy with every class allowed; None without any."""
-    rows = [row for row in rows if row.summary.gzsl]
+    rows = in_order(row for row in rows if row.summary.gzsl)
     if not rows:
         return None
     ways = ("plain", "stacking", "gate")

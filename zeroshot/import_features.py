@@ -131,8 +131,12 @@ def _read(source: Path) -> dict[str, Table]:
 def _array(path: Path) -> np.ndarray:
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: expected a .npy array of numbers, found: {error}") from None
+    except (ValueError, EOFError):
+        # numpy's own message advises to read pickles
+        raise InputError(
+            f"{path}: expected a .npy array of numbers, found another format, a pickle or a cut "
+            "file; save it again with numpy.save"
+        ) from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         found = getattr(array, "dtype", "an archive")
         raise InputError(f"{path}: expected a .npy array of numbers, found {found}")

@@ -104,13 +104,19 @@ def plainest(rows: Iterable[Row]) -> list[Row]:
     by_method: dict[str, list[Row]] = {}
     for row in rows:
         by_method.setdefault(row.summary.method, []).append(row)
-    order = list(NAMES)
-    methods = sorted(by_method, key=lambda m: order.index(m) if m in order else len(order))
     kept = []
-    for method in methods:
-        fewest = min(len(row.summary.changed) for row in by_method[method])
-        kept += [row for row in by_method[method] if len(row.summary.changed) == fewest]
-    return kept
+    for own in by_method.values():
+        fewest = min(len(row.summary.changed) for row in own)
+        kept += [row for row in own if len(row.summary.changed) == fewest]
+    return in_order(kept)
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows by method in NAMES' order, others last; of a method the plainest first."""
+    order = {method: place for place, method in enumerate(NAMES)}
+    return sorted(
+        rows, key=lambda row: (order.get(row.summary.method, 99), len(row.summary.changed))
+    )
 
 
 def method_name(row: Row) -> str:
@@ -139,8 +145,13 @@ def _said(value: Any) -> str:
 
 def setting_title(s: Summary) -> str:
     """Return what all rows of a table share."""
-    text = s.text if s.text_model == "" else f"{s.text} by {s.text_model}"
+    text = s.text_model if is_ready_made(s.text_model) else f"{s.text} by {s.text_model}"
     return f"{s.dataset}, {s.split_set}, {s.backbone}, texts: {text}, select {s.select}"
+
+
+def is_ready_made(text_model: str) -> bool:
+    """Return whether the vectors come from a file, of which nobody says what text they are of."""
+    return text_model.endswith(".npy")
 
 
 def how_many(rows: Sequence[Row]) -> str:

@@ -104,11 +104,12 @@ def ablation_table(results: Results, rows: Sequence[Row]) -> Table | None:
     """Return SMIE with one thing changed at a time; None where nothing but beta is."""
     rows = [row for row in rows if row.summary.method in ("smie", "smie-wo-l2")]
     rows = [row for row in rows if "beta" not in row.summary.changed]
-    base = next(iter(plainest([row for row in rows if row.summary.method == "smie"])), None)
     if len(rows) < 2:
         return None
+    base = plainest(rows)[0]
     rows = sorted(rows, key=lambda row: (row is not base, len(row.summary.changed)))
-    return _comparison("Ablation of SMIE", results, rows, base, name_and_options)
+    versus = method_name(base)
+    return _comparison("Ablation of SMIE", results, rows, base, name_and_options, versus)
 
 
 def beta_table(results: Results, rows: Sequence[Row]) -> Table | None:

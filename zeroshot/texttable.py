@@ -15,6 +15,7 @@ from zeroshot.rows import (
     against,
     grouped,
     how_many,
+    is_ready_made,
     mean_cell,
     method_name,
     names_for,
@@ -36,7 +37,7 @@ def text_table(results: Results, rows: Sequence[Row]) -> Table | None:
         by_source[source] = {names_for(plain)(row): row for row in plain}
     if len(by_source) < 2:
         return None
-    sources = sorted(by_source, key=lambda source: source[1] != LABELS)
+    sources = sorted(by_source, key=lambda s: (is_ready_made(s[0]), s[1] != LABELS))
     first, *others = (by_source[source] for source in sources)
     names = once(name for source in sources for name in by_source[source])
     body = [
@@ -44,7 +45,7 @@ def text_table(results: Results, rows: Sequence[Row]) -> Table | None:
     ]
     s = rows[0].summary
     title = f"Class texts, {s.dataset}, {s.split_set}, {s.backbone}, select {s.select}"
-    told = [f"{text} ({model})" for model, text in sources]
+    told = [m if is_ready_made(m) else f"{text} ({m})" for m, text in sources]
     header = ["", told[0]]
     for column in told[1:]:
         header += [column, "less the first [95 %]"]

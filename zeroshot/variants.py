@@ -10,7 +10,7 @@ from typing import Any
 
 from preprocessing.errors import InputError
 from zeroshot.config import GROUPS, ZeroShotConfig
-from zeroshot.methods import method_name, method_options
+from zeroshot.methods import method_class, method_name, method_options
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def variants(config: ZeroShotConfig, dataset: str, *, masked: bool = True) -> li
     Raises
     ------
     InputError
-        For an unknown method or option (the nearest is named), or a value of another type.
+        For an unknown method or option (the nearest is named), or a value that cannot be.
     """
     found: dict[str, Variant] = {}
     for asked in config.method:
@@ -75,6 +75,7 @@ def _variants_of(asked: str, config: ZeroShotConfig, dataset: str) -> Iterator[V
     betas = config.beta if name == "smie" and "beta" not in own else ()
     for sweep in [{"beta": b} for b in betas] or [{}]:
         options = method_options(spec, {**shared, **sweep, **own}, dataset)
+        method_class(spec)(**options)  # refuses a bad value now, not in the middle of the work
         changed = {key: value for key, value in options.items() if value != known[key]}
         yield Variant(spec, name, options, changed)
 

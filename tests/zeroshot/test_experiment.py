@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -409,3 +410,14 @@ def test_features_that_are_all_alike_are_warned_of(small_study, caplog):
     study.rewrite("fold-1", v=one + 1e-4 * study.sets["fold-1"].v)
     _run(study)
     assert "nearly the same" in caplog.text and "more epochs" in caplog.text
+
+
+def test_the_readmes_method_of_ones_own_runs_beside_the_others(small_study, tmp_path):
+    readme = Path(__file__).parents[2] / "README.md"
+    blocks = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    (own,) = (block for block in blocks if "def train" in block)
+    (tmp_path / "mine.py").write_text(own)
+    found = _run(small_study(), method=(f"{tmp_path / 'mine.py'}:Centroid", "ridge"))
+    accuracy = {entry.method: entry.accuracy for entry in found.entries}
+    assert set(accuracy) == {"centroid", "ridge"}
+    assert accuracy["centroid"] > found.entries[0].chance

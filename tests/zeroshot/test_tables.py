@@ -229,6 +229,13 @@ def test_text_sources_stand_side_by_side(tmp_path):
     assert table.rows[0][3].startswith("+10.00 [")
 
 
+def test_ready_made_vectors_are_not_said_to_be_labels(tmp_path):
+    entries = [_result(tmp_path, text_model=m) for m in ("ntu60.npy", "all-mpnet-base-v2")]
+    found = tables(Results(tmp_path, entries))
+    assert found[-1].header[1:3] == ["labels (all-mpnet-base-v2)", "ntu60.npy"]
+    assert "texts: ntu60.npy, select last" in "".join(table.title for table in found)
+
+
 def test_words_tell_jpose_the_same_under_any_text(tmp_path):
     entries = [_result(tmp_path, "jpose", text=text) for text in ("labels", "descriptions")]
     notes = _tables(tmp_path, *entries)["Class texts"].notes
@@ -243,6 +250,12 @@ def test_descriptions_meet_the_papers_figure_on_ntu120(tmp_path):
     ]
     table = _tables(tmp_path, *entries)["Class texts"]
     assert "Paper: SMIE with descriptions 58.85." in table.notes
+
+
+def test_without_smie_the_ablation_is_of_smie_without_its_constraint(tmp_path):
+    entries = [_result(tmp_path, "smie-wo-l2", changed=c) for c in ({"negatives": "roll"}, {})]
+    table = _tables(tmp_path, *entries)["Ablation of SMIE"]
+    assert _column(table, "less SMIE w/o L2 [95 %]")["SMIE w/o L2"] == "–"
 
 
 def test_generalised_table_shows_every_way_that_was_tried(tmp_path):

@@ -86,6 +86,8 @@ def test_a_request_is_taken_apart(asked, spec, options):
         ("smie:bta=1", "Did you mean 'beta'"),
         ("smie:beta=much", "beta"),
         ("smie:beta=1:beta=2", "given twice"),
+        ("smie:estimator=jds", "Did you mean 'jsd'"),
+        ("devise:lr=-1", "expected a number above 0, got -1.0"),
     ],
 )
 def test_what_is_not_there_is_named(asked, message):
