@@ -12,9 +12,10 @@ import click
 from backbones.distributed import is_main
 from pipeline.extract import choose_splits
 from pipeline.options import json_option, overwrite_option, report
-from pipeline.runfolder import Task
+from pipeline.runfolder import RunFolder, Task
 from pipeline.stage import Stage, build_config, config_options
 from pipeline.study import Study, pass_study
+from preprocessing.errors import InputError
 from zeroshot.config import ZeroShotConfig, ZeroShotRun
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ logger = logging.getLogger(__name__)
     "names",
     multiple=True,
     metavar="NAME",
-    help="Only this split of the run folder; may be repeated. [default: all that have features]",
+    help="Only this split of the run folder, or this group of splits (ntu60-smie); may be "
+    "repeated. [default: all that have features]",
 )
 @config_options(ZeroShotConfig)
 @config_options(ZeroShotRun, skip=["overwrite"])
@@ -59,6 +61,31 @@ def results_of(results: Results) -> tuple[str, dict[str, Any]]:
     return text, {"results": str(results.run_dir / "results.json"), "summary": summary}
 
 
+def split_names(run: RunFolder, names: Sequence[str]) -> list[str]:
+    """Return the splits that the names stand for, each once: ``ntu60-smie`` is its three folds.
+
+    All forms of ``zeroshot.splits.resolve`` are understood, and groups of splits of the user's
+    own by what the run folder holds. A name that stands for nothing comes back as it is.
+    """
+    from backbones.features import read_features
+    from zeroshot.results import split_set
+    from zeroshot.splits import resolve
+
+    present = run.splits_with("features.h5")
+    found: list[str] = []
+    for name in names:
+        if name in present or not present:
+            found.append(name)
+            continue
+        first = read_features(run.features(present[0]))
+        try:
+            splits = resolve(name, str(first.attrs.get("dataset", "custom")), first.class_names)
+            found += [split.name for split in splits]
+        except InputError:
+            found += [split for split in present if split_set(split) == name] or [name]
+    return list(dict.fromkeys(found))
+
+
 def run_zeroshot(
     study: Study, names: Sequence[str], config: ZeroShotConfig, how: ZeroShotRun
 ) -> Results:
@@ -67,7 +94,7 @@ def run_zeroshot(
     from zeroshot.results import read_results
 
     run = study.run
-    splits = choose_splits(run, names, "features.h5", "extract")
+    splits = choose_splits(run, split_names(run, names), "features.h5", "extract")
     features = {split: run.features(split) for split in splits}
     task = Task(
         "zeroshot",

@@ -1,0 +1,63 @@
+"""``zeroshot``: which splits of a run folder a name stands for."""
+
+import numpy as np
+import pytest
+
+from backbones.features import FeatureSet, write_features
+from pipeline.runfolder import RunFolder
+from pipeline.zeroshot import split_names
+from preprocessing.datasets import dataset
+from zeroshot.splits import resolve
+
+NAMES = dataset("ntu60").class_names
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder with features of the paper's three folds and of two splits of the user's."""
+    for spec in ("ntu60-smie", "unseen:3,5"):
+        for split in resolve(spec, "ntu60", NAMES):
+            _write(tmp_path, split.name, list(split.unseen))
+    _write(tmp_path, "mine-1", [4, 5])
+    return RunFolder(tmp_path)
+
+
+def _write(folder, name, unseen):
+    label = np.arange(len(NAMES))
+    v = np.random.default_rng(0).normal(size=(len(NAMES), 4)).astype(np.float32)
+    features = FeatureSet(
+        v=v,
+        v_masked=v,
+        label=label,
+        row=label,
+        part=np.where(np.isin(label, unseen), 2, 0).astype(np.int8),
+        class_names=list(NAMES),
+        seen=[k for k in label.tolist() if k not in unseen],
+        unseen=unseen,
+        attrs={"dataset": "ntu60", "split": name},
+    )
+    write_features(folder / name / "features.h5", features)
+
+
+FOLDS = ["ntu60-smie-1", "ntu60-smie-2", "ntu60-smie-3"]
+
+
+@pytest.mark.parametrize(
+    "asked, meant",
+    [
+        (["ntu60-smie"], FOLDS),
+        (["ntu60-smie-2"], ["ntu60-smie-2"]),
+        (["ntu60-smie-2", "ntu60-smie"], ["ntu60-smie-2", "ntu60-smie-1", "ntu60-smie-3"]),
+        (["unseen:5,3"], ["unseen-3-5"]),
+        (["mine"], ["mine-1"]),
+        (["ntu60-synse-55-5"], ["ntu60-synse-55-5"]),  # not there: for the caller to say
+        (["nonsense"], ["nonsense"]),
+        ([], []),
+    ],
+)
+def test_a_name_of_a_group_is_all_its_splits(run, asked, meant):
+    assert split_names(run, asked) == meant
+
+
+def test_an_empty_run_folder_is_for_the_caller_to_complain_of(tmp_path):
+    assert split_names(RunFolder(tmp_path), ["ntu60-smie"]) == ["ntu60-smie"]
