@@ -170,7 +170,7 @@ def over_beta(
         axes.axhline(100 * chance, color="black", linestyle=":", label="chance")
     axes.set_xticks(at, [f"{beta:g}" for beta in betas])
     axes.set(xlabel="beta", ylabel="accuracy on unseen classes (%)", title=_wrap(title, 44))
-    axes.legend(fontsize=8, frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     _bare(axes)
     return figure
 
