@@ -1,37 +1,36 @@
 """Checkpoints: all that is needed to go on as if nothing had happened, and nothing else.
 
-Plain numbers, text and tensors only, so that they load under ``weights_only=True``.
+A safetensors file: the tensors by number, and the tree they hang in as JSON beside them.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
-import zipfile
-from contextlib import suppress
+import json
 from pathlib import Path
 from typing import Any
 
-import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
 
 from backbones.distributed import Group
 from preprocessing.atomic import replace_when_whole
 from preprocessing.errors import InputError
 
-FORMAT = "smie-pipe checkpoint 1"
+FORMAT = "smie-pipe checkpoint 2"
 
 
 def checkpoint_path(output: Path) -> Path:
     """Return where the checkpoint of the training that makes ``output`` lies."""
-    return output.with_name("pretrain_checkpoint.pt")
+    return output.with_name("pretrain_checkpoint.safetensors")
 
 
 def save_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, Any]) -> None:
     """Write a checkpoint in the place of the one before, which stays until this one is whole."""
-    buffer = io.BytesIO()  # torch's own writer would not say that a disk is full
-    torch.save({"format": FORMAT, "identity": identity, **content}, buffer)
+    tensors: dict[str, Tensor] = {}
+    tree = _taken_apart({"identity": identity, **content}, tensors)
     with replace_when_whole(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+        temporary.write_bytes(save(tensors, metadata={FORMAT: json.dumps(tree)}))
 
 
 def load_checkpoint(path: Path, identity: dict[str, Any], group: Group) -> dict[str, Any] | None:
@@ -73,16 +72,42 @@ def _remove_remains(path: Path) -> None:
 
 
 def _parse(content: bytes, path: Path) -> dict[str, Any]:
-    saved: Any = None
-    if zipfile.is_zipfile(io.BytesIO(content)):  # torch.load fails in many ways on other files
-        with suppress(pickle.UnpicklingError, RuntimeError):
-            saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
+    try:
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        saved = _put_together(json.loads(metadata[FORMAT]), load(content))
+        saved["identity"]
+    except (SafetensorError, ValueError, LookupError, TypeError) as fault:
         raise InputError(
             f"{path}: expected a checkpoint of this version, found something else; give "
             "--overwrite to begin anew"
-        )
-    return saved
+        ) from fault
+    return dict(saved)
+
+
+def _taken_apart(tree: Any, tensors: dict[str, Tensor]) -> Any:
+    """Return the tree as JSON has it, its tensors by their names in ``tensors``."""
+    if isinstance(tree, Tensor):
+        name = str(len(tensors))
+        tensors[name] = tree.detach().cpu().contiguous().clone()  # none may share memory
+        return {"tensor": name}
+    if isinstance(tree, dict):  # of any keys: JSON knows text only
+        return {"items": [[key, _taken_apart(value, tensors)] for key, value in tree.items()]}
+    if isinstance(tree, (list, tuple)):
+        return {type(tree).__name__: [_taken_apart(value, tensors) for value in tree]}
+    return tree
+
+
+def _put_together(tree: Any, tensors: dict[str, Tensor]) -> Any:
+    """Undo ``_taken_apart``."""
+    if not isinstance(tree, dict):
+        return tree
+    ((kind, content),) = tree.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "items":
+        return {key: _put_together(value, tensors) for key, value in content}
+    return {"list": list, "tuple": tuple}[kind](_put_together(value, tensors) for value in content)
 
 
 def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -107,9 +107,9 @@ def pretrain(
     """Train a backbone on the seen classes of a protocol's training part and write it.
 
     Beside ``output`` appear ``pretrain_metrics.csv``, a line an epoch, and while training lasts
-    ``pretrain_checkpoint.pt``. Interrupted, the same call goes on from there and ends with the
-    weights of an uninterrupted one, on a CPU to the bit. Under torchrun all processes call it
-    alike.
+    ``pretrain_checkpoint.safetensors``. Interrupted, the same call goes on from there and ends
+    with the weights of an uninterrupted one, on a CPU to the bit. Under torchrun all processes
+    call it alike.
 
     Parameters
     ----------
