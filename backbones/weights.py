@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -131,8 +130,10 @@ def _not_safetensors(path: Path, fault: Exception) -> str:
 def _read_torch(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as fault:
-        first = str(fault).strip().splitlines()[0]
+    except OSError:
+        raise
+    except Exception as fault:  # torch's reader fails in any way on bytes that are not its own
+        first = (str(fault).strip().splitlines() or [type(fault).__name__])[0]
         raise InputError(
             f"{path}: expected a torch file of plain tensors, found one that does not load under "
             f"weights_only=True ({first}); save its state_dict() alone, or as safetensors"

@@ -14,7 +14,7 @@ from pipeline.options import json_option, overwrite_option, report
 from pipeline.runfolder import RunFolder, Task
 from pipeline.stage import Stage, build_config, config_options
 from pipeline.study import Study, pass_study
-from preprocessing.errors import unknown_choice
+from preprocessing.errors import InputError, unknown_choice
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
     "names",
     multiple=True,
     metavar="NAME",
-    help="Only this split of the run folder; may be repeated. [default: all that have a backbone]",
+    help="Only this split of the run folder, or this group of splits (ntu60-smie); may be "
+    "repeated. [default: all that have a backbone]",
 )
 @config_options(ExtractConfig, skip=["seed"])
 @config_options(ExtractRun)
@@ -38,10 +39,45 @@ def extract(
     """Compute the features of whole and key-frame-masked clips into SPLIT/features.h5."""
     config = build_config(ExtractConfig, {**values, "seed": study.seed})
     how = build_config(ExtractRun, values)
+    names = split_names(study.run, names)
     for name in choose_splits(study.run, names, "backbone.safetensors", "pretrain-backbone"):
         made = run_extract(study, name, config, how, overwrite=overwrite)
         if made is not None:
             report(f"{name}: {made}", {"split": name, **dataclasses.asdict(made)}, as_json)
+
+
+def split_names(run: RunFolder, names: Sequence[str]) -> list[str]:
+    """Return the splits with a backbone that the names stand for, as `stand_for` tells them."""
+    from preprocessing.store import SkeletonFile
+
+    present = run.splits_with("backbone.safetensors")
+    if not present or set(names) <= set(present):
+        return list(names)
+    with SkeletonFile(run.require(run.skeletons, "preprocess")) as skeletons:
+        return stand_for(names, present, skeletons.dataset, skeletons.class_names)
+
+
+def stand_for(
+    names: Sequence[str], present: Sequence[str], dataset: str, class_names: Sequence[str]
+) -> list[str]:
+    """Return the splits that the names stand for, each once: ``ntu60-smie`` is its three folds.
+
+    All forms of ``zeroshot.splits.resolve`` are understood, and groups of splits of the user's
+    own by those ``present``. A name that stands for nothing comes back as it is.
+    """
+    from zeroshot.results import split_set
+    from zeroshot.splits import resolve
+
+    found: list[str] = []
+    for name in names:
+        if name in present:
+            found.append(name)
+            continue
+        try:
+            found += [split.name for split in resolve(name, dataset, class_names)]
+        except InputError:
+            found += [split for split in present if split_set(split) == name] or [name]
+    return list(dict.fromkeys(found))
 
 
 def choose_splits(run: RunFolder, names: Sequence[str], filename: str, stage: str) -> list[str]:

@@ -108,9 +108,11 @@ def _option(field: dataclasses.Field, hint: Any, text: str | None) -> Callable:
     kind = _click_type(hint)
     if kind is bool:
         flag += f"/--no-{field.name.replace('_', '-')}"
-    shown: bool | str = default is not None
-    if isinstance(default, tuple):
-        shown = ",".join(map(str, default)) or False
+    shown = default is not None
+    if isinstance(default, tuple):  # click would show it in brackets of Python's
+        shown = False
+        if default and text:
+            text += f"  [default: {','.join(map(str, default))}]"
     return click.option(
         flag, field.name, default=default, type=kind, show_default=shown, help=text
     )

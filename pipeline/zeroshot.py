@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backbones.distributed import is_main
-from pipeline.extract import choose_splits
+from pipeline.extract import choose_splits, stand_for
 from pipeline.options import json_option, overwrite_option, report
 from pipeline.runfolder import RunFolder, Task
 from pipeline.stage import Stage, build_config, config_options
 from pipeline.study import Study, pass_study
-from preprocessing.errors import InputError
 from zeroshot.config import ZeroShotConfig, ZeroShotRun
 
 if TYPE_CHECKING:
@@ -62,28 +61,14 @@ def results_of(results: Results) -> tuple[str, dict[str, Any]]:
 
 
 def split_names(run: RunFolder, names: Sequence[str]) -> list[str]:
-    """Return the splits that the names stand for, each once: ``ntu60-smie`` is its three folds.
-
-    All forms of ``zeroshot.splits.resolve`` are understood, and groups of splits of the user's
-    own by what the run folder holds. A name that stands for nothing comes back as it is.
-    """
+    """Return the splits with features that the names stand for, as `stand_for` tells them."""
     from backbones.features import read_features
-    from zeroshot.results import split_set
-    from zeroshot.splits import resolve
 
     present = run.splits_with("features.h5")
-    found: list[str] = []
-    for name in names:
-        if name in present or not present:
-            found.append(name)
-            continue
-        first = read_features(run.features(present[0]))
-        try:
-            splits = resolve(name, str(first.attrs.get("dataset", "custom")), first.class_names)
-            found += [split.name for split in splits]
-        except InputError:
-            found += [split for split in present if split_set(split) == name] or [name]
-    return list(dict.fromkeys(found))
+    if not present or set(names) <= set(present):
+        return list(names)
+    first = read_features(run.features(present[0]))
+    return stand_for(names, present, str(first.attrs.get("dataset", "custom")), first.class_names)
 
 
 def run_zeroshot(

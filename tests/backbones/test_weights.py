@@ -1,8 +1,12 @@
 """Backbone files: round trip, and every way in which foreign weights fail to fit."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from backbones.registry import BACKBONES, build, name_of
@@ -111,6 +115,17 @@ def test_names_left_aside_are_returned(model, tmp_path):
     path = tmp_path / "foreign.pth"
     torch.save({**model.state_dict(), "fcn.weight": torch.ones(60, 8, 1, 1)}, path)
     assert load_foreign(fresh(), path) == ["fcn.weight"]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(content=st.binary(max_size=200), kept=st.integers(0, 2000))
+def test_bytes_of_any_kind_are_refused_with_their_name(tmp_path_factory, content, kept):
+    buffer = io.BytesIO()
+    torch.save({"weight": torch.ones(3)}, buffer)
+    path = tmp_path_factory.mktemp("bytes") / "foreign.pt"
+    path.write_bytes(buffer.getvalue()[:kept] + content)
+    with pytest.raises(InputError, match=r"foreign\.pt"):
+        load_foreign(fresh(), path)
 
 
 def test_foreign_safetensors_load(model, tmp_path):

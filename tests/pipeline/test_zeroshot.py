@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from backbones.features import FeatureSet, write_features
+from pipeline import extract
 from pipeline.runfolder import RunFolder
 from pipeline.zeroshot import split_names
 from preprocessing.datasets import dataset
+from preprocessing.store import write_skeletons
 from zeroshot.splits import resolve
 
 NAMES = dataset("ntu60").class_names
@@ -57,6 +59,18 @@ FOLDS = ["ntu60-smie-1", "ntu60-smie-2", "ntu60-smie-3"]
 )
 def test_a_name_of_a_group_is_all_its_splits(run, asked, meant):
     assert split_names(run, asked) == meant
+
+
+def test_extract_takes_the_same_names(tmp_path):
+    run = RunFolder(tmp_path)
+    label = {"label": np.arange(len(NAMES))}
+    clips = np.zeros((len(NAMES), 3, 50, 25, 2), np.float32)
+    write_skeletons(run.skeletons, clips, label, class_names=NAMES, dataset="ntu60")
+    for name in FOLDS:
+        run.backbone(name).parent.mkdir()
+        run.backbone(name).touch()
+    assert extract.split_names(run, ["ntu60-smie"]) == FOLDS
+    assert extract.split_names(run, ["nonsense"]) == ["nonsense"]
 
 
 def test_an_empty_run_folder_is_for_the_caller_to_complain_of(tmp_path):
