@@ -73,6 +73,11 @@ def test_double_precision_and_autocast_go_torchs_way():
         assert layer(x).dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("rows, inputs", [(0, 8), (3, 0)])
+def test_nothing_to_sum_up(rows, inputs):
+    agree(linear, functional.linear, (rows, inputs), (4, inputs), (4,))
+
+
 def test_only_what_is_wanted_is_differentiated():
     x, weight = torch.randn(3, 8), torch.randn(4, 8, requires_grad=True)
     linear(x, weight).sum().backward()
