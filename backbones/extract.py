@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from backbones.allocation import keep_freed_memory
 from backbones.attention import drop_key_frames, take_frames
+from backbones.compiled import compiling_explained
 from backbones.config import ExtractConfig, ExtractRun
 from backbones.data import in_batches, open_clips
 from backbones.distributed import Group, join
@@ -92,6 +93,7 @@ def extract(
     with (
         repeatable(config.precision),
         memory_explained(f"{run.batch} clips at once on {group.device}", "Give a smaller --batch"),
+        compiling_explained(run.compile),
     ):
         whole, masked = compute_features(model, skeletons, rows, config, group, run)
     features = _feature_set(parts, rows, whole, masked, config, facts, backbone)

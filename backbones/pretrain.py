@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from backbones.allocation import keep_freed_memory
 from backbones.checkpoint import checkpoint_path, remove_checkpoint
+from backbones.compiled import compiling_explained
 from backbones.config import PretrainConfig, PretrainRun
 from backbones.data import Clips, on_device, open_clips
 from backbones.distributed import join
@@ -136,7 +136,7 @@ def pretrain(
     ------
     InputError
         If the classes or the protocol do not fit the file, if a checkpoint of another
-        configuration is there, or if memory is too small.
+        configuration is there, if memory is too small, or if nothing can compile here.
     TrainingError
         If the loss is no longer finite; the last good checkpoint stays.
 
@@ -150,11 +150,14 @@ def pretrain(
     identity = identify(config, parts, split, protocol, seed, init)
     job = Job(Path(output), config, run or PretrainRun(), parts, seed, group, identity)
     check_shares(job)
-    if group.device.type == "cpu":
-        keep_freed_memory()
     if not resume and group.is_main:
         remove_checkpoint(checkpoint_path(job.output))
-    with own_randomness(seed, group), repeatable(config.precision), _memory_explained(job):
+    with (
+        own_randomness(seed, group),
+        repeatable(config.precision),
+        _memory_explained(job),
+        compiling_explained(config.compile),
+    ):
         state = begin(job, init)
         restore(job, state)
         clips, tests = _open_sources(job, state)
@@ -230,7 +233,8 @@ def _open_sources(job: Job, state: State) -> tuple[Clips, Clips | None]:
         open_clips(path, rows["seen_test"], device, resident) if len(rows["seen_test"]) else None
     )
     first = next(iter(clips.batches([np.arange(1)])))[0].to(dtype_of(job.config.precision))
-    check_training_fits(state.model, first, -(-job.config.batch // job.group.size))
+    largest = max(len(job.group.share(positions)) for positions in job.order(0))
+    check_training_fits(state.model, first, largest)
     return clips, tests
 
 

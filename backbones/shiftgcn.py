@@ -136,9 +136,10 @@ def _each_joint(along: Tensor, x: Tensor) -> Tensor:
 
 
 def pointwise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return (V, O, T, B) from (V, C, T, B), a weight (O, C) and a bias (O,)."""
+    """Return (V, O, T, B) from (V, C, T, B), a weight (O, C) or (V, O, C) and a bias (O,)."""
     v, c, t, b = x.shape
-    each = weight.to(x.dtype).expand(v, *weight.shape)  # a plain product would reorder x first
+    # A plain product would reorder x first.
+    each = weight.to(x.dtype).expand(v, *weight.shape[-2:])
     y = torch.baddbmm(bias.to(x.dtype)[:, None], each, x.reshape(v, c, t * b))
     return y.view(v, -1, t, b)
 
@@ -172,9 +173,10 @@ class SpatialShiftConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (V, O, T, B) from (V, C, T, B)."""
-        mask = self.Feature_Mask.tanh() + 1
-        y = shift_joints(x, cast(Tensor, self.shift_in)) * mask[0, :, :, None, None].to(x.dtype)
-        y = pointwise(y, self.Linear_weight.t(), self.Linear_bias.flatten())
+        mask = self.Feature_Mask[0].tanh() + 1  # goes to the weights, fewer than the clips' values
+        masked = self.Linear_weight.t() * mask[:, None, :]
+        y = shift_joints(x, cast(Tensor, self.shift_in))
+        y = pointwise(y, masked, self.Linear_bias.flatten())
         y = shift_joints(y, cast(Tensor, self.shift_out))
         y = self.bn(y.view(1, -1, y.shape[2] * y.shape[3])).view(y.shape)
         return functional.relu(y + (x if self.down is None else self.down(x)), inplace=True)

@@ -203,10 +203,12 @@ def restore(job: Job, state: State) -> None:
         state.losses.copy_(saved["losses"])
         state.correct.copy_(saved["correct"])
     _set_random_states(job, state, saved["randomness"])
-    logger.info(
-        "going on from %s: epoch %d of %d, step %d",
-        checkpoint_path(job.output), state.epoch + 1, job.config.epochs, state.step + 1,
-    )  # fmt: skip
+    place, epochs = checkpoint_path(job.output), job.config.epochs
+    if state.epoch < epochs:
+        at = state.epoch + 1, epochs, state.step + 1
+        logger.info("going on from %s: epoch %d of %d, step %d", place, *at)
+    else:
+        logger.info("going on from %s: all %d epochs are done", place, epochs)
 
 
 def _random_states(group: Group) -> dict[str, Tensor]:

@@ -25,7 +25,6 @@ CPU = torch.device("cpu")
 # size whatever the gradient's: even another number of threads moves some weights by whole steps.
 # In float64 two processes must meet one within rounding.
 # 18 clips in batches of 9 make shares of 5 and 4.
-CONFIG = PretrainConfig(epochs=2, batch=9, precision="float64")
 OPTIONS = {"seen": (0, 1, 3), "split": "mine", "protocol": "subjects:1"}
 
 BOTH_STAGES = """
@@ -39,7 +38,7 @@ from backbones.pretrain import pretrain
 skeletons, folder = Path(sys.argv[1]), Path(sys.argv[2])
 pretrain(
     skeletons, folder / "backbone.safetensors",
-    PretrainConfig(epochs=2, batch=9, precision="float64"),
+    PretrainConfig(sys.argv[3], epochs=2, batch=9, precision="float64"),
     seen=(0, 1, 3), split="mine", protocol="subjects:1",
     run=PretrainRun(checkpoint_steps=1, seen_test_every=2),
 )
@@ -74,15 +73,16 @@ def run_two(script, *arguments, cwd):
     return said
 
 
-def test_two_processes_train_and_extract_as_one(small_skeletons, tmp_path, repository):
+@pytest.mark.parametrize("backbone", ["stgcn", pytest.param("shift-gcn", marks=pytest.mark.slow)])
+def test_two_processes_train_and_extract_as_one(small_skeletons, tmp_path, repository, backbone):
     skeletons, two = small_skeletons(count=36), tmp_path / "two"
-    said = run_two(BOTH_STAGES, skeletons, two, cwd=repository)
+    said = run_two(BOTH_STAGES, skeletons, two, backbone, cwd=repository)
     assert said == ["", ""]
     one = tmp_path / "one"
     report = pretrain(
         skeletons,
         one / "backbone.safetensors",
-        CONFIG,
+        PretrainConfig(backbone, epochs=2, batch=9, precision="float64"),
         **OPTIONS,
         run=PretrainRun(seen_test_every=2),
     )

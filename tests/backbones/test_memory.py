@@ -46,6 +46,27 @@ def test_too_much_is_refused_with_a_batch_that_fits(monkeypatch):
     check_training_fits(Squares(), clip, batch=2)
 
 
+@pytest.mark.parametrize("times_needed, heap", [(3, "kept"), (1.2, "returned")])
+def test_freed_memory_is_kept_where_there_is_room(monkeypatch, times_needed, heap):
+    clip, said = torch.zeros(3, 500, 25, 2), []
+    free = int(times_needed * training_bytes(Squares(), clip, batch=512))
+    monkeypatch.setattr(memory, "available_bytes", lambda device: free)
+    monkeypatch.setattr(memory, "keep_freed_memory", lambda: said.append("kept"))
+    monkeypatch.setattr(memory, "return_freed_memory", lambda: said.append("returned"))
+    check_training_fits(Squares(), clip, batch=512)
+    assert said == [heap]
+
+
+def test_processes_of_one_machine_share_its_memory(monkeypatch):
+    clip = torch.zeros(3, 500, 25, 2)
+    free = int(1.5 * training_bytes(Squares(), clip, batch=512))
+    monkeypatch.setattr(memory, "available_bytes", lambda device: free)
+    check_training_fits(Squares(), clip, batch=512)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="512 clips needs"):
+        check_training_fits(Squares(), clip, batch=512)
+
+
 def test_free_memory_of_this_machine_is_plausible():
     free = available_bytes(CPU)
     assert free is None or 2**20 < free < 2**50
