@@ -359,7 +359,7 @@ def test_too_little_memory_is_said_before_training(small_skeletons, tmp_path, mo
 
     monkeypatch.setattr(memory, "available_bytes", lambda device: 5 * 2**20)
     monkeypatch.setattr(memory, "SMALLEST_CLAIM", 0)
-    with pytest.raises(InputError, match=r"step of 128 clips needs about .* use --batch \d+ or"):
+    with pytest.raises(InputError, match=r"step of 24 clips needs about .* use --batch \d+ or"):
         train(small_skeletons(), tmp_path / "backbone.safetensors", PretrainConfig(epochs=1))
 
 
