@@ -1,11 +1,32 @@
-"""What is said when ``torch.compile`` cannot build a network."""
+"""``torch.compile``: where it serves, and what is said when it cannot build a network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
 
 from preprocessing.errors import InputError
+
+
+def compiled(model: nn.Module, device: torch.device, *, wanted: bool, backbone: str) -> Any:
+    """Return ``model``, compiled if ``wanted``.
+
+    Raises
+    ------
+    InputError
+        For ST-GCN on a CPU. There torch 2.13 fails at its batches, whose number of bodies changes
+        ("cannot determine truth value of Relational"); with fixed shapes three steps took 143 s.
+    """
+    if wanted and backbone == "stgcn" and device.type == "cpu":
+        raise InputError(
+            "--compile: torch.compile cannot build stgcn on a CPU (its batches change in the "
+            "number of bodies); leave --compile out to run without"
+        )
+    return torch.compile(model) if wanted else model
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from backbones.allocation import keep_freed_memory
 from backbones.attention import drop_key_frames, take_frames
-from backbones.compiled import compiling_explained
+from backbones.compiled import compiled, compiling_explained
 from backbones.config import ExtractConfig, ExtractRun
 from backbones.data import in_batches, open_clips
 from backbones.distributed import Group, join
@@ -24,7 +24,7 @@ from backbones.features import PARTS, FeatureSet, write_features
 from backbones.memory import memory_explained
 from backbones.parts import Parts, choose_parts
 from backbones.precision import autocast, dtype_of, repeatable
-from backbones.registry import FEATURES, build
+from backbones.registry import FEATURES, build, name_of
 from backbones.weights import load_backbone, load_foreign, save_backbone
 from preprocessing.errors import InputError
 
@@ -120,7 +120,7 @@ def compute_features(
     order = in_batches(len(share), run.batch)
     clips = open_clips(skeletons, rows[share], device, run.resident)
     model = model.to(device, dtype_of(config.precision)).eval()
-    network: Any = torch.compile(model) if run.compile else model
+    network = compiled(model, device, wanted=run.compile, backbone=name_of(model))
     noise = random_order(len(rows), _frames(skeletons, config), config)
     found = torch.zeros((2, len(rows), FEATURES), device=device)
     batches = zip(clips.batches(order), order, strict=True)

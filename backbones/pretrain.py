@@ -21,7 +21,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from backbones.checkpoint import checkpoint_path, remove_checkpoint
-from backbones.compiled import compiling_explained
+from backbones.compiled import compiled, compiling_explained
 from backbones.config import PretrainConfig, PretrainRun
 from backbones.data import Clips, on_device, open_clips
 from backbones.distributed import join
@@ -175,7 +175,7 @@ def _train(job: Job, state: State, clips: Clips, tests: Clips | None) -> None:
     config, group, device = job.config, job.group, job.group.device
     targets = torch.from_numpy(job.parts.targets("seen_train")).to(device)
     shared = parallel(state.model, group)
-    model: Any = torch.compile(shared) if config.compile else shared
+    model: Any = compiled(shared, device, wanted=config.compile, backbone=config.backbone)
     board = _board(job, state)
     bar = _bar(job, state)
     while state.epoch < config.epochs:

@@ -2,7 +2,8 @@
 
 torch leaves float32 products to MKL, which on processors that are not Intel's runs at half of
 what oneDNN reaches there (measured on an AMD EPYC of family 26, two cores: 210 and 450 GFLOP/s).
-Both sum in float32, in another order. Everything else, and all under autocast, goes torch's way.
+Both sum in float32, in another order. Everything else, and all under autocast or
+``torch.compile``, goes torch's way.
 """
 
 from __future__ import annotations
@@ -62,8 +63,13 @@ class Linear(nn.Linear):
 
 def _is_ours(a: Tensor, b: Tensor) -> bool:
     both = a.dtype == b.dtype == torch.float32 and a.device.type == b.device.type == "cpu"
-    some = a.numel() > 0 and b.numel() > 0  # oneDNN knows no empty sums
-    return both and some and _ONEDNN is not None and not torch.is_autocast_enabled("cpu")
+    return (
+        both
+        and _ONEDNN is not None
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()  # it chooses for itself
+        and (a.numel() > 0 and b.numel() > 0)  # oneDNN knows no empty sums
+    )
 
 
 class _Linear(torch.autograd.Function):

@@ -49,6 +49,7 @@ class Pipeline(click.Group):
 @click.group(cls=Pipeline, chain=True, context_settings=CONTEXT)
 @click.option(
     "--run",
+    "--run-folder",  # torchrun would take --run for the beginning of an option of its own
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     help="Run folder: one study's files, each stage's output and run.json.",

@@ -187,19 +187,20 @@ def _empty(found: FeatureSet, part: str, labels: Sequence[int], what: str) -> It
 
 
 def _mixed(features: Mapping[str, Path], sets: Mapping[str, FeatureSet]) -> list[str]:
-    """Say where files of different datasets, or with other classes or widths, stand together."""
+    """Say where files of different datasets, masks or classes stand together."""
     first_split, first = next(iter(sets.items()))
     faults = []
     for split, found in sets.items():
         for what, one, other in (
             ("dataset", found.attrs.get("dataset"), first.attrs.get("dataset")),
+            ("number of masked frames P", found.attrs.get("P"), first.attrs.get("P")),
             ("class names", found.class_names, first.class_names),
         ):
             if one != other:
-                said = f"{one!r} and {other!r}" if what == "dataset" else "two lists"
+                said = "two lists" if what == "class names" else f"{one!r} and {other!r}"
                 faults.append(
                     f"{features[split]}: another {what} than {features[first_split]} ({said}); "
-                    "give features of one dataset"
+                    "give features that were made alike"
                 )
     return faults
 

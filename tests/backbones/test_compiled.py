@@ -1,9 +1,10 @@
 """A compiler that is missing is said to be; other errors stay what they are."""
 
 import pytest
+import torch
 from torch._dynamo.exc import TorchDynamoException
 
-from backbones.compiled import compiling_explained
+from backbones.compiled import compiled, compiling_explained
 from preprocessing.errors import InputError
 
 
@@ -20,3 +21,10 @@ def test_other_errors_pass(wanted, error):
     with pytest.raises(type(error)) as caught, compiling_explained(wanted):
         raise error
     assert caught.value is error
+
+
+def test_what_the_compiler_cannot_build_is_refused_before_work():
+    model, cpu = torch.nn.Identity(), torch.device("cpu")
+    assert compiled(model, cpu, wanted=False, backbone="stgcn") is model
+    with pytest.raises(InputError, match="cannot build stgcn on a CPU.*leave --compile out"):
+        compiled(model, cpu, wanted=True, backbone="stgcn")

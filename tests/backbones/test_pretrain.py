@@ -391,13 +391,14 @@ def test_shift_gcn_trains_by_the_same_code(small_skeletons, tmp_path):
     assert read_metadata(tmp_path / "backbone.safetensors")["backbone"] == "shift-gcn"
 
 
-@pytest.mark.slow
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.filterwarnings("ignore::UserWarning")  # the compiler's own, of its inner workings
 def test_compiled_training_is_the_same_training(small_skeletons, tmp_path):
-    skeletons = small_skeletons()
-    plain = train(skeletons, tmp_path / "a.safetensors", PretrainConfig(epochs=1, batch=24))
+    skeletons, config = small_skeletons(), PretrainConfig(epochs=1, batch=24)
+    plain = train(skeletons, tmp_path / "a.safetensors", config, device="cuda")
     config = PretrainConfig(epochs=1, batch=24, compile=True)
-    compiled = train(skeletons, tmp_path / "b.safetensors", config)
+    compiled = train(skeletons, tmp_path / "b.safetensors", config, device="cuda")
     assert abs(plain.loss - compiled.loss) < 1e-3 * plain.loss
 
 
