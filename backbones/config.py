@@ -35,7 +35,8 @@ class PretrainConfig:
     """``bf16``: autocast (weights stay float32). ``tf32``: a GPU may round factors to 10 bits.
     ``float64``: slow, for checks."""
     compile: bool = False
-    """Run the network through ``torch.compile``: a minute of building, then faster steps."""
+    """Run the network through ``torch.compile``: untested on a GPU; refused for ST-GCN on a CPU,
+    where it cannot be built."""
     dropout: float = 0.5
     """Of ST-GCN's temporal convolutions; Shift-GCN has none."""
     share_absent: bool = True

@@ -12,7 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from backbones.allocation import KEPT_SHARE, keep_freed_memory, return_freed_memory
+from backbones.allocation import (
+    KEPT_SHARE,
+    keep_freed_memory,
+    return_freed_memory,
+    trim_freed_memory,
+)
 from preprocessing.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -98,6 +103,7 @@ def check_training_fits(model: nn.Module, clip: Tensor, batch: int) -> None:
     The message says how much is needed and which batch would fit. On a CPU freed memory is kept
     for speed where there is room for that.
     """
+    trim_freed_memory()
     free = available_bytes(clip.device)
     needed = training_bytes(model, clip, batch)
     if free is not None and clip.device.type == "cpu":

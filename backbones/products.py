@@ -1,7 +1,8 @@
 """Matrix products in float32 on a CPU by oneDNN, torch's second library for them.
 
 torch leaves float32 products to MKL, which on processors that are not Intel's runs at half of
-what oneDNN reaches there (measured on an AMD EPYC of family 26, two cores: 210 and 450 GFLOP/s).
+what oneDNN reaches there (measured on an AMD EPYC of family 26, two cores: 200 and 440 GFLOP/s; no
+other processor was measured).
 Both sum in float32, in another order. Everything else, and all under autocast or
 ``torch.compile``, goes torch's way.
 """
@@ -26,7 +27,13 @@ def _find_onednn() -> Any:
     """Return oneDNN's ``functional.linear``, None where torch comes without it."""
     if not torch.backends.mkldnn.is_available():
         return None
-    return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+    product = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+    try:  # torch's own, not a public one: another version may ask for other arguments
+        if product is not None:
+            product(torch.ones(1, 1), torch.ones(1, 1), None, "none", [], "")
+    except (RuntimeError, TypeError):
+        return None
+    return product
 
 
 _ONEDNN = _find_onednn()
@@ -34,7 +41,7 @@ _ONEDNN = _find_onednn()
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``functional.linear(x, weight, bias)``, x of any shape (..., K)."""
-    if not _is_ours(x, weight):
+    if not (_is_ours(x, weight) and x.shape[-1] == weight.shape[-1]):  # torch says it better
         return functional.linear(x, weight, bias)
     y: Tensor = _Linear.apply(x.reshape(-1, x.shape[-1]), weight, bias)
     return y.view(*x.shape[:-1], len(weight))
@@ -47,7 +54,8 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 
 def bmm(a: Tensor, b: Tensor) -> Tensor:
     """Return ``torch.bmm(a, b)``, for batches of few and large matrices."""
-    if a.shape[-1] < MANY_INPUTS or not _is_ours(a, b):
+    fitting = a.shape[0] == b.shape[0] and a.shape[2] == b.shape[1]
+    if a.shape[-1] < MANY_INPUTS or not (fitting and _is_ours(a, b)):
         return torch.bmm(a, b)
     y: Tensor = _Products.apply(a, b)
     return y
@@ -65,7 +73,7 @@ def _is_ours(a: Tensor, b: Tensor) -> bool:
     both = a.dtype == b.dtype == torch.float32 and a.device.type == b.device.type == "cpu"
     return (
         both
-        and _ONEDNN is not None
+        and (_ONEDNN is not None and bool(torch.backends.mkldnn.enabled))
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()  # it chooses for itself
         and (a.numel() > 0 and b.numel() > 0)  # oneDNN knows no empty sums

@@ -130,7 +130,7 @@ def _not_safetensors(path: Path, fault: Exception) -> str:
 def _read_torch(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception as fault:  # torch's reader fails in any way on bytes that are not its own
         first = (str(fault).strip().splitlines() or [type(fault).__name__])[0]

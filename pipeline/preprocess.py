@@ -98,7 +98,9 @@ def run_preprocess(
 
 def _fingerprint(source: Path) -> str:
     if source.is_file():
-        return digest_listing([source], source.parent)
+        beside = source.parent / "classes.csv"  # read with it
+        both = [source, beside] if beside.is_file() else [source]
+        return digest_listing(both, source.parent)
     return digest_listing(_inputs(source), source)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from pipeline.options import json_option, overwrite_option, report
 from pipeline.runfolder import RunFolder, Task
 from pipeline.stage import Stage, build_config, config_options
 from pipeline.study import Study, pass_study
+from preprocessing.errors import InputError
 from zeroshot.config import ZeroShotConfig, ZeroShotRun
 
 if TYPE_CHECKING:
@@ -71,6 +73,23 @@ def split_names(run: RunFolder, names: Sequence[str]) -> list[str]:
     return stand_for(names, present, str(first.attrs.get("dataset", "custom")), first.class_names)
 
 
+def _check_backbones(run: RunFolder, splits: Sequence[str]) -> None:
+    """Refuse features of a backbone that has been trained anew since."""
+    import h5py
+
+    for split in splits:
+        backbone = run.backbone(split)
+        if not backbone.is_file() or not h5py.is_hdf5(run.features(split)):
+            continue
+        with h5py.File(run.features(split)) as file:
+            made_by = file.attrs.get("backbone_digest")
+        if made_by not in (None, hashlib.sha256(backbone.read_bytes()).hexdigest()):
+            raise InputError(
+                f"{run.features(split)} holds the features of another backbone than {backbone}, "
+                f"which was made since: run extract --split {split} --overwrite"
+            )
+
+
 def run_zeroshot(
     study: Study, names: Sequence[str], config: ZeroShotConfig, how: ZeroShotRun
 ) -> Results:
@@ -81,6 +100,7 @@ def run_zeroshot(
     run = study.run
     splits = choose_splits(run, split_names(run, names), "features.h5", "extract")
     features = {split: run.features(split) for split in splits}
+    _check_backbones(run, splits)
     task = Task(
         "zeroshot",
         run.path / "results.json",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import logging
 from collections import Counter
@@ -111,12 +112,30 @@ def _perform(
                 found.append(outcome)
                 logger.debug("%s: %.2f %%", task.folder, 100 * outcome.accuracy)
     finally:
-        results = read_results(run_dir).merge(found)
+        results = _current(read_results(run_dir).merge(found), tasks)
         results.write()
     if failed:
         listed = "\n".join(failed)
         raise SomeFailed(f"{len(failed)} of {len(tasks)} trainings failed:\n{listed}", results)
     return results
+
+
+def _current(results: Results, tasks: Sequence[Task]) -> Results:
+    """Leave out what was found on features that have been made anew since, and say so."""
+    features = {task.split: features_of(task.digest) for task in tasks}
+    kept = [
+        entry
+        for entry in results.entries
+        if features.get(entry.split) in (None, features_of(entry.digest))
+    ]
+    gone = len(results.entries) - len(kept)
+    if gone:
+        logger.warning(
+            "%d results in %s are of features that have been made anew since, and are left out "
+            "of the tables: give their methods again to have them back",
+            gone, results.run_dir,
+        )  # fmt: skip
+    return replace(results, entries=kept)
 
 
 def load_checked(features: Mapping[str, Path], config: ZeroShotConfig) -> dict[str, FeatureSet]:
@@ -294,7 +313,7 @@ def _digest_features(found: FeatureSet) -> str:
 
 
 def _digest(task: Task, features: str) -> str:
-    """Return a digest of data and options: the same digest, the same result."""
+    """Return digests of the features and of all else: the same digests, the same result."""
     texts = hashlib.sha256()
     parts = (task.texts.verb, task.texts.noun) if needs_parts(task.variant) else ()
     for table in (task.texts.sentence, *parts):
@@ -304,9 +323,9 @@ def _digest(task: Task, features: str) -> str:
         config["held_out"] = [task.config.held_out_share, task.config.held_out_folds]
     said = {
         "recipe": RECIPE,
-        "features": features,
         "texts": texts.hexdigest(),
         "spec": task.variant.spec,
+        "source": _source(task.variant.spec),
         "options": dict(task.variant.options),
         "config": config,
         "optimistic": task.config.also_optimistic
@@ -314,4 +333,16 @@ def _digest(task: Task, features: str) -> str:
         "seed": task.seed,
         "device": task.device.partition(":")[0],
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    rest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{features}-{rest}"
+
+
+def features_of(digest: str) -> str:
+    """Return the part of a result's digest that says which features it was found on."""
+    return digest.partition("-")[0]
+
+
+def _source(spec: str) -> str | None:
+    """Return a digest of the file that holds a method of the user's own, who may change it."""
+    file = inspect.getsourcefile(method_class(spec)) if ":" in spec else None
+    return None if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()

@@ -55,7 +55,8 @@ class Result:
     gzsl
         Seen, unseen and harmonic accuracy with every class allowed, where asked for.
     device, digest
-        Kind of device; digest of data and options, by which a rerun knows what is done.
+        Kind of device; digests of the features and, after a dash, of texts and options, by which
+        a rerun knows what is done.
     """
 
     dataset: str

@@ -137,7 +137,8 @@ class SMIE:
                     scores = pair_scores(net, v, masked, table, batch)
                 m, m_hat = mutual_information(scores, self.estimator)
                 loss = total_loss(m, m_hat, self.beta, self.lam)
-                kept = m_hat is not None and bool(m - m_hat >= self.beta)
+                # Not asked of a GPU, which would have to catch up first.
+                kept = m_hat is not None and not v.is_cuda and bool(m - m_hat >= self.beta)
                 adam.zero_grad()
                 # A margin that is kept has no gradient: spare the way back over masked clips.
                 (-m if kept else loss).backward()

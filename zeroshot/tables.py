@@ -101,12 +101,19 @@ def _paper_smie(rows: Sequence[Row]) -> list[str]:
 
 
 def ablation_table(results: Results, rows: Sequence[Row]) -> Table | None:
-    """Return SMIE with one thing changed at a time; None where nothing but beta is."""
+    """Return SMIE with one thing changed at a time, beta kept; None where nothing else is."""
     rows = [row for row in rows if row.summary.method in ("smie", "smie-wo-l2")]
-    rows = [row for row in rows if "beta" not in row.summary.changed]
-    if len(rows) < 2:
+    if not rows:
         return None
     base = plainest(rows)[0]
+    beta = base.summary.changed.get("beta")
+    rows = [
+        row
+        for row in rows
+        if row.summary.method != "smie" or row.summary.changed.get("beta") == beta
+    ]
+    if len(rows) < 2:
+        return None
     rows = sorted(rows, key=lambda row: (row is not base, len(row.summary.changed)))
     versus = method_name(base)
     return _comparison("Ablation of SMIE", results, rows, base, name_and_options, versus)

@@ -31,8 +31,7 @@ def text_table(results: Results, rows: Sequence[Row]) -> Table | None:
     A method stands as in the table of methods; each source is compared with the first one.
     """
     by_source: dict[tuple[str, str], dict[str, Row]] = {}
-    ordered = sorted(rows, key=lambda row: row.summary.text != LABELS)
-    for source, group in grouped(ordered, _source):
+    for source, group in grouped(rows, _source):
         plain = plainest(group)
         by_source[source] = {names_for(plain)(row): row for row in plain}
     if len(by_source) < 2:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from backbones import products
 from backbones.products import MANY_INPUTS, MANY_ROWS, Linear, bmm, linear, matmul
 
 few = settings(max_examples=40, deadline=None, derandomize=True)
@@ -76,6 +77,22 @@ def test_double_precision_and_autocast_go_torchs_way():
 @pytest.mark.parametrize("rows, inputs", [(0, 8), (3, 0)])
 def test_nothing_to_sum_up(rows, inputs):
     agree(linear, functional.linear, (rows, inputs), (4, inputs), (4,))
+
+
+def test_onednn_can_be_switched_off(monkeypatch):
+    layer, x = Linear(8, 4), torch.randn(3, 8)
+    with monkeypatch.context() as off:
+        off.setattr(torch.backends.mkldnn, "enabled", False)
+        assert torch.equal(layer(x), functional.linear(x, layer.weight, layer.bias))
+        assert not products._is_ours(x, layer.weight)
+    assert products._is_ours(x, layer.weight) == (products._ONEDNN is not None)
+
+
+def test_shapes_that_do_not_fit_are_named_by_torch():
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        linear(torch.zeros(3, 5), torch.zeros(2, 4))
+    with pytest.raises(RuntimeError, match="batch"):
+        bmm(torch.zeros(2, 3, MANY_INPUTS), torch.zeros(3, MANY_INPUTS, 2))
 
 
 def test_only_what_is_wanted_is_differentiated():

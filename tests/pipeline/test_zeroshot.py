@@ -1,13 +1,17 @@
 """``zeroshot``: which splits of a run folder a name stands for."""
 
+import hashlib
+
+import h5py
 import numpy as np
 import pytest
 
 from backbones.features import FeatureSet, write_features
 from pipeline import extract
 from pipeline.runfolder import RunFolder
-from pipeline.zeroshot import split_names
+from pipeline.zeroshot import _check_backbones, split_names
 from preprocessing.datasets import dataset
+from preprocessing.errors import InputError
 from preprocessing.store import write_skeletons
 from zeroshot.splits import resolve
 
@@ -71,6 +75,18 @@ def test_extract_takes_the_same_names(tmp_path):
         run.backbone(name).touch()
     assert extract.split_names(run, ["ntu60-smie"]) == FOLDS
     assert extract.split_names(run, ["nonsense"]) == ["nonsense"]
+
+
+def test_features_of_an_older_backbone_are_refused(run):
+    backbone = run.backbone("mine-1")
+    backbone.write_bytes(b"trained first")
+    digest = hashlib.sha256(b"trained first").hexdigest()
+    with h5py.File(run.features("mine-1"), "a") as file:
+        file.attrs["backbone_digest"] = digest
+    _check_backbones(run, ["mine-1"])
+    backbone.write_bytes(b"trained again")
+    with pytest.raises(InputError, match="another backbone.*run extract --split mine-1"):
+        _check_backbones(run, ["mine-1"])
 
 
 def test_an_empty_run_folder_is_for_the_caller_to_complain_of(tmp_path):

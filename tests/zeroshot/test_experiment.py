@@ -115,14 +115,15 @@ def test_verbs_do_not_matter_to_methods_that_read_none(small_study, monkeypatch)
     _run(study)
 
 
-def test_other_results_stay_and_own_ones_are_replaced(small_study):
+def test_other_results_stay_but_those_of_other_features(small_study, caplog):
     study = small_study(TWO_FOLDS)
     first = _run(study, seeds=2)
     study.features.pop("fold-2")
     study.rewrite("fold-1", v=-study.sets["fold-1"].v)
     found = _run(study, method=("ridge", "ridge:alpha=9"))
-    assert len(found.entries) == 4 + 1
-    same = [e for e in first.entries if e.split == "fold-2" or e.seed == 1]
+    assert "1 results in" in caplog.text and "made anew since" in caplog.text  # seed 1 of fold-1
+    assert len(found.entries) == 2 + 2
+    same = [e for e in first.entries if e.split == "fold-2"]
     assert [e for e in found.entries if e in same] == same
     new = next(e for e in found.entries if e.variant == "ridge" and e.split == "fold-1")
     assert new.digest not in {e.digest for e in first.entries}
@@ -181,6 +182,20 @@ def test_a_method_of_the_users_own_is_tested_like_any(small_study, tmp_path):
     own = f"{tmp_path / 'own.py'}:Own"
     found = _run(small_study(), method=(own, f"{own}:power=2"))
     assert [e.variant for e in found.entries] == ["own", "own_power-2.0"]
+
+
+def test_a_method_of_the_users_own_is_trained_again_when_its_file_changes(small_study, tmp_path):
+    study, file = small_study(), tmp_path / "own.py"
+    before = (
+        "from zeroshot.ridge import Ridge\nclass Own(Ridge):\n    name = 'own'\n    SIGN = 1\n"
+        "    def score(self, v, texts):\n        return self.SIGN * super().score(v, texts)\n"
+    )
+    file.write_text(before)
+    first = _run(study, method=(f"{file}:Own",)).entries[0]
+    file.write_text(before.replace("SIGN = 1", "SIGN = -1"))
+    second = _run(study, method=(f"{file}:Own",)).entries[0]
+    assert first.digest != second.digest
+    assert first.confusion != second.confusion
 
 
 def test_a_registered_method_goes_by_its_name(small_study, monkeypatch):

@@ -130,6 +130,7 @@ def test_the_papers_figures_stand_beside_its_own_setting(tmp_path):
         {"text_model": "clip-ViT-L-14"},
         {"text_model": "ntu60_des_embeddings.npy"},
         {"protocol": "xview"},
+        {"protocol": "subjects:1,2"},
         {"split": "ntu60-synse-55"},
         {"changed": {"negatives": "roll"}},
     ],
@@ -201,6 +202,14 @@ def test_ablation_leaves_beta_to_its_own_table(tmp_path):
     assert not any("alike" in note for note in beta.notes)
     assert "In the paper beta = 0.1 is best on this set of splits (table 4)." in beta.notes
     assert [row[0] for row in found["Methods"].rows] == ["SMIE", "SMIE w/o L2", "chance"]
+
+
+def test_ablation_at_another_beta_keeps_it(tmp_path):
+    changes = [{"beta": 0.5}, {"beta": 0.5, "negatives": "roll"}]
+    entries = [_result(tmp_path, changed=c) for c in changes]
+    entries.append(_result(tmp_path, "smie-wo-l2"))
+    names = [row[0] for row in _tables(tmp_path, *entries)["Ablation of SMIE"].rows]
+    assert names == ["SMIE, beta 0.5", "SMIE w/o L2", "SMIE, beta 0.5, negatives roll", "chance"]
 
 
 def test_a_beta_that_changes_nothing_is_said_to(tmp_path):
