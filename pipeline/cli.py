@@ -129,13 +129,23 @@ def read_config(path: Path) -> dict[str, dict[str, Any]]:
             raise InputError(f"{path}: {unknown_choice('stage', stage, cli.commands)}")
         if not isinstance(table, dict):
             raise InputError(f"{path}: expected a table [{stage}], found {table!r}")
-        names = {p.name: p for p in cli.commands[stage].params if isinstance(p, click.Option)}
-        values = {key.replace("-", "_"): value for key, value in table.items()}
-        for key in values:
-            if key not in names:
+        names = _option_names(cli.commands[stage])
+        for key in table:
+            if key.replace("_", "-") not in names:
                 raise InputError(f"{path}: [{stage}] {unknown_choice('option', key, names)}")
-        defaults[stage] = values
+        defaults[stage] = {names[key.replace("_", "-")]: value for key, value in table.items()}
     return defaults
+
+
+def _option_names(command: click.Command) -> dict[str, str]:
+    """Return a command's long options, as written without dashes, and their parameters."""
+    options = (parameter for parameter in command.params if isinstance(parameter, click.Option))
+    return {
+        text.removeprefix("--"): option.name or ""
+        for option in options
+        for text in option.opts
+        if text.startswith("--")
+    }
 
 
 class _BesideBars(logging.StreamHandler):

@@ -44,6 +44,8 @@ def extract(
         made = run_extract(study, name, config, how, overwrite=overwrite)
         if made is not None:
             report(f"{name}: {made}", {"split": name, **dataclasses.asdict(made)}, as_json)
+        elif as_json:
+            report("", {"split": name, "skipped": True}, as_json)
 
 
 def split_names(run: RunFolder, names: Sequence[str]) -> list[str]:

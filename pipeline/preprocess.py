@@ -53,6 +53,8 @@ def preprocess(
     made = run_preprocess(study, source, config, how, overwrite=overwrite)
     if made is not None:
         report(str(made), made.as_dict(), as_json)
+    elif as_json:
+        report("", {"output": str(study.run.skeletons), "skipped": True}, as_json)
     lost = damaged(study.run.skeletons) if is_main() else 0
     if lost and made is None:
         where = study.run.skeletons

@@ -75,6 +75,8 @@ def pretrain_backbone(
         )
         if made is not None:
             report(f"{split.name}: {made}", {"split": split.name, **made.as_dict()}, as_json)
+        elif as_json:
+            report("", {"split": split.name, "skipped": True}, as_json)
 
 
 def resolve_splits(study: Study, specs: Sequence[str]) -> list[Split]:

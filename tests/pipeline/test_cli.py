@@ -10,7 +10,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli import cli
+from pipeline.cli import cli, read_config
+from preprocessing.errors import InputError
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -140,3 +141,17 @@ def test_help_answers_in_half_a_second():
         return time.perf_counter() - began
 
     assert min(seconds() for _ in range(3)) < 0.5
+
+
+def test_a_config_file_takes_the_names_of_the_command_line(tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text(
+        '[pretrain-backbone]\nsplit = ["ntu60-smie"]\nno-such = 1\n[zeroshot]\njson = true\n'
+    )
+    with pytest.raises(InputError, match=r"unknown option 'no-such'.*checkpoint-steps"):
+        read_config(config)
+    config.write_text(config.read_text().replace("no-such", "share_absent"))
+    assert read_config(config) == {
+        "pretrain-backbone": {"specs": ["ntu60-smie"], "share_absent": 1},
+        "zeroshot": {"as_json": True},
+    }

