@@ -166,6 +166,11 @@ def beta_of(row: Row) -> float:
     return float(row.entries[0].options.get("beta", 0.0))
 
 
+def _clips(rows: Sequence[Row]) -> str:
+    counts = sorted({entry.clips for row in rows for entry in row.entries})
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
 def _comparison(
     what: str,
     results: Results,
@@ -191,5 +196,8 @@ def _comparison(
     if any(key.startswith(PAPER) for key in columns):
         notes.append(PAPER_NOTE)
     if f"less {versus} [95 %]" in columns:
-        notes.append(f"less {versus}: paired bootstrap over the unseen test clips, in points.")
+        notes.append(
+            f"less {versus}: paired bootstrap over the {_clips(rows)} unseen test clips of a "
+            "split, in points; it does not know what another backbone or split would give."
+        )
     return Table(f"{what}, {setting_title(rows[0].summary)}", ["", *columns], body, notes)
