@@ -226,7 +226,7 @@ def adopt_weights(
         "unseen": parts.unseen,
         "skeletons": parts.digest,
         "trained_elsewhere": True,
-        "weights": {"name": Path(weights).name, "sha256": _digest(weights), "aside": aside},
+        "weights": {"name": Path(weights).name, "sha256": file_digest(weights), "aside": aside},
     }
     if join("cpu").is_main:
         save_backbone(Path(output), model, facts)
@@ -301,7 +301,7 @@ def _feature_set(
             "mask_seed": config.seed,
             "precision": config.precision,
             "trained_elsewhere": bool(facts.get("trained_elsewhere", False)),
-            "backbone_digest": _digest(backbone),
+            "backbone_digest": file_digest(backbone),
             "skeletons_digest": parts.digest,
         },
     )
@@ -314,5 +314,6 @@ def _frames(skeletons: Path, config: ExtractConfig) -> int:
         return int(file.x.shape[2])
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, by which features say which backbone they are of."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -77,13 +76,15 @@ def _check_backbones(run: RunFolder, splits: Sequence[str]) -> None:
     """Refuse features of a backbone that has been trained anew since."""
     import h5py
 
+    from backbones.extract import file_digest
+
     for split in splits:
         backbone = run.backbone(split)
         if not backbone.is_file() or not h5py.is_hdf5(run.features(split)):
             continue
         with h5py.File(run.features(split)) as file:
             made_by = file.attrs.get("backbone_digest")
-        if made_by not in (None, hashlib.sha256(backbone.read_bytes()).hexdigest()):
+        if made_by not in (None, file_digest(backbone)):
             raise InputError(
                 f"{run.features(split)} holds the features of another backbone than {backbone}, "
                 f"which was made since: run extract --split {split} --overwrite"

@@ -23,7 +23,7 @@ def test_other_errors_pass(wanted, error):
     assert caught.value is error
 
 
-def test_what_the_compiler_cannot_build_is_refused_before_work():
+def test_what_the_compiler_cannot_build_is_refused():
     model, cpu = torch.nn.Identity(), torch.device("cpu")
     assert compiled(model, cpu, wanted=False, backbone="stgcn") is model
     with pytest.raises(InputError, match="cannot build stgcn on a CPU.*leave --compile out"):
