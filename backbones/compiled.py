@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from preprocessing.errors import InputError
+from smie_pipe.preprocessing.foundation.errors import InputError
 
 
 def compiled(model: nn.Module, device: torch.device, *, wanted: bool, backbone: str) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from preprocessing.errors import InputError, unknown_choice
+from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 
 BACKBONE_NAMES = ("stgcn", "shift-gcn")
 PRECISIONS = ("float32", "tf32", "bf16", "float64")

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from backbones.data import Clips
-from backbones.precision import autocast, dtype_of
-from backbones.training import Classifier, Job
+from smie_pipe.backbones.clips import Clips
+from smie_pipe.backbones.hardware.precision import autocast, dtype_of
+from smie_pipe.backbones.pretraining.state import Classifier, Job
 
 
 def settled(job: Job, model: Classifier, clips: Clips) -> Classifier:

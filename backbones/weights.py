@@ -13,9 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from backbones.registry import build, name_of
-from preprocessing.atomic import replace_when_whole
-from preprocessing.errors import InputError
+from smie_pipe.backbones.networks.registry import build, name_of
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 
 logger = logging.getLogger(__name__)
 

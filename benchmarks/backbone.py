@@ -32,9 +32,9 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from backbones.allocation import keep_freed_memory
-from backbones.products import matmul
-from backbones.registry import FEATURES, build
+from smie_pipe.backbones.allocation import keep_freed_memory
+from smie_pipe.backbones.kernels.matmul import matmul
+from smie_pipe.backbones.networks.registry import FEATURES, build
 
 CLASSES = 55
 ONE_BODY = 0.8

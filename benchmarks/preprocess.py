@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import preprocess_end_to_end as end_to_end
-from preprocessing.ntu import read_skeleton
-from preprocessing.pku import read_pku
+from smie_pipe.preprocessing.raw.ntu import read_skeleton
+from smie_pipe.preprocessing.raw.pku import read_pku
 
 MEAN_FRAMES = 85
 COLUMNS = ("x", "y", "z", "depthX", "depthY", "colorX", "colorY", "qw", "qx", "qy", "qz", "state")

@@ -38,8 +38,8 @@ SEED = 2  # its performers are of ordinary tempo: 85 frames in the mean
 RUN = """
 import json, sys
 from pathlib import Path
-from preprocessing.config import PreprocessConfig, PreprocessRun
-from preprocessing.preprocess import preprocess
+from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
+from smie_pipe.preprocessing.preprocess import preprocess
 if __name__ == "__main__":
     source, output, workers = sys.argv[1:]
     report = preprocess(Path(source), Path(output), PreprocessConfig(),
@@ -83,8 +83,8 @@ class Measured:
 
 def make_files(folder: Path, count: int, distinct: int = DISTINCT) -> Files:
     """Write ``distinct`` simulated recordings, link them up to ``count``, and read them all."""
-    from preprocessing.simulate import simulate
-    from preprocessing.simulate_config import SimulateConfig
+    from smie_pipe.preprocessing.simulation.config import SimulateConfig
+    from smie_pipe.preprocessing.simulation.simulate import simulate
 
     distinct = min(distinct, count)
     config = SimulateConfig(
@@ -104,7 +104,7 @@ def make_files(folder: Path, count: int, distinct: int = DISTINCT) -> Files:
 
 def frames_and_two(path: Path) -> tuple[int, bool]:
     """Return a file's frames, and whether half of them or more show two bodies."""
-    from preprocessing.ntu import read_skeleton
+    from smie_pipe.preprocessing.raw.ntu import read_skeleton
 
     raw = read_skeleton(path.read_bytes(), str(path))
     return raw.frames, len(raw.frame) >= 1.5 * raw.frames

@@ -32,11 +32,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from backbones.registry import build
 from benchmarks.backbone import plain_stgcn
-from zeroshot.base import ClassTexts, TrainingData
-from zeroshot.batches import batches
-from zeroshot.smie import SMIE
+from smie_pipe.backbones.networks.registry import build
+from smie_pipe.zeroshot.methods.base import ClassTexts, TrainingData
+from smie_pipe.zeroshot.methods.batches import batches
+from smie_pipe.zeroshot.methods.smie import SMIE
 
 CLIPS, CLASSES, BATCH, EPOCHS = 36_745, 55, 128, 100
 FRAMES, FRAMES_LEFT = 50, 35

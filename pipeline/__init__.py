@@ -1,1 +1,1 @@
-"""The command line ``smie-pipe``: stages, the run folder and its provenance."""
+"""smie-pipe: from raw Kinect v2 recordings to a zero-shot score."""

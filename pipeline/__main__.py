@@ -1,5 +1,5 @@
-"""``python -m pipeline`` is ``smie-pipe``; torchrun starts it this way."""
+"""``python -m smie_pipe`` is ``smie-pipe``; torchrun starts it this way."""
 
-from pipeline.cli import main
+from smie_pipe.cli import main
 
 main()

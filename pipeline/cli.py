@@ -9,10 +9,33 @@ from typing import Any
 
 import click
 
-from backbones.distributed import is_main
-from pipeline.commands import COMMANDS
-from pipeline.study import FAILED, Study
-from preprocessing.errors import InputError, unknown_choice
+from smie_pipe.backbones.hardware.distributed import is_main
+from smie_pipe.commands.demo import demo
+from smie_pipe.commands.export import export
+from smie_pipe.commands.extract import extract
+from smie_pipe.commands.import_features import import_features
+from smie_pipe.commands.info import info
+from smie_pipe.commands.inspect import inspect
+from smie_pipe.commands.preprocess import preprocess
+from smie_pipe.commands.pretrain import pretrain_backbone
+from smie_pipe.commands.simulate import simulate
+from smie_pipe.commands.zeroshot import zeroshot
+from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
+from smie_pipe.study import FAILED, Study
+
+# In the order of the help text.
+COMMANDS: tuple[click.Command, ...] = (
+    preprocess,
+    pretrain_backbone,
+    extract,
+    zeroshot,
+    demo,
+    simulate,
+    inspect,
+    export,
+    import_features,
+    info,
+)
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 99}
 
@@ -169,8 +192,7 @@ def speak(verbose: int, quiet: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for name in ("pipeline", "preprocessing", "backbones", "zeroshot"):
-        logging.getLogger(name).setLevel(level)
+    logging.getLogger("smie_pipe").setLevel(level)
 
 
 def main() -> None:

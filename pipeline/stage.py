@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import json
 import textwrap
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
+
+from smie_pipe.backbones.hardware.distributed import is_main
 
 Config = TypeVar("Config")
 
@@ -97,6 +100,26 @@ def build_config(cls: type[Config], values: dict[str, Any]) -> Config:
         return cls(**{name: values[name] for name in names if name in values})
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def overwrite_option(function: Callable) -> Callable:
+    """Add ``--overwrite``: make an output anew although it is there."""
+    return click.option(
+        "--overwrite", is_flag=True, help="Make the output anew although it is there."
+    )(function)
+
+
+def json_option(function: Callable) -> Callable:
+    """Add ``--json``: print the result for machines."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print the result as one line of JSON."
+    )(function)
+
+
+def report(text: str, values: Mapping[str, Any], as_json: bool) -> None:
+    """Print a stage's result on stdout, as text or as one line of JSON; rank 0 only."""
+    if is_main():
+        click.echo(json.dumps(values, default=str) if as_json else text)
 
 
 def _option(field: dataclasses.Field, hint: Any, text: str | None) -> Callable:

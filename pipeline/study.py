@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.runfolder import RunFolder
-from preprocessing.errors import InputError
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.run_folder import RunFolder
 
 FAILED = "pipeline.failed"
 """Key in click's ``meta``: some input was damaged; the chain goes on and exits with 1."""

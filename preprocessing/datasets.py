@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocessing.errors import InputError, unknown_choice
+from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 
 DATA = Path(__file__).parent / "data"
 

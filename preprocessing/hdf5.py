@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preprocessing.atomic import replace_when_whole
+from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 
 if TYPE_CHECKING:
     import h5py

@@ -14,21 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from preprocessing.bodies import summary
-from preprocessing.body import JOINTS
-from preprocessing.clips import CONTENT, Batch
-from preprocessing.config import PreprocessConfig, PreprocessRun
-from preprocessing.datasets import Dataset
-from preprocessing.errors import InputError
-from preprocessing.exchange import imported
-from preprocessing.files import Recording
-from preprocessing.partial import PartialWork, remove_leftovers
-from preprocessing.progress import progress
-from preprocessing.recipe import BODIES
-from preprocessing.report import PreprocessReport
-from preprocessing.sources import Source, describe_source, find_source
-from preprocessing.store import Finding, write_skeletons
-from preprocessing.workers import batch_results
+from smie_pipe.preprocessing.body import JOINTS
+from smie_pipe.preprocessing.clips.from_arrays import imported
+from smie_pipe.preprocessing.clips.from_raw import CONTENT, Batch
+from smie_pipe.preprocessing.clips.recipe import BODIES
+from smie_pipe.preprocessing.clips.tracking import summary
+from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
+from smie_pipe.preprocessing.datasets import Dataset
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.progress import progress
+from smie_pipe.preprocessing.journal import PartialWork, remove_leftovers
+from smie_pipe.preprocessing.report import PreprocessReport
+from smie_pipe.preprocessing.skeletons.store import Finding, write_skeletons
+from smie_pipe.preprocessing.sources.files import Recording
+from smie_pipe.preprocessing.sources.find import Source, describe_source, find_source
+from smie_pipe.preprocessing.workers import batch_results
 
 logger = logging.getLogger(__name__)
 BATCH_BYTES = 20 * 2**20

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from preprocessing.store import Finding
+from smie_pipe.preprocessing.skeletons.store import Finding
 
 EXAMPLES = 3
 SEVERITIES = {

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from preprocessing.clips import Batch, process_batch
-from preprocessing.config import PreprocessConfig, PreprocessRun
-from preprocessing.datasets import Dataset
-from preprocessing.errors import InputError
-from preprocessing.files import Recording
+from smie_pipe.preprocessing.clips.from_raw import Batch, process_batch
+from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
+from smie_pipe.preprocessing.datasets import Dataset
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.sources.files import Recording
 
 CONNECT_TIMEOUT = "15s"
 ALONE_BATCHES = 48

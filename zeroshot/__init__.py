@@ -1,1 +1,1 @@
-"""Zero-shot recognition: splits, class texts, the paper's methods, evaluation, tables, figures."""
+"""From features and class texts to a zero-shot score: splits, texts, methods, trials, tables."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from preprocessing.errors import InputError
+from smie_pipe.preprocessing.foundation.errors import InputError
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "all": (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preprocessing.errors import InputError
+from smie_pipe.preprocessing.foundation.errors import InputError
 
 Array = np.ndarray
 

@@ -6,8 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zeroshot.results import gzsl_figures
-from zeroshot.rows import NOTHING, Row, Table, how_many, in_order, name_and_options, setting_title
+from smie_pipe.zeroshot.tables.table import (
+    NOTHING,
+    Row,
+    Table,
+    how_many,
+    in_order,
+    name_and_options,
+    setting_title,
+)
+from smie_pipe.zeroshot.trials.results import gzsl_figures
 
 FIGURES = ("S", "U", "H")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from backbones.features import PARTS, FeatureSet, write_features
-from preprocessing.errors import InputError
-from zeroshot.splits import Split
+from smie_pipe.backbones.features.store import PARTS, FeatureSet, write_features
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.zeroshot.splits import Split
 
 logger = logging.getLogger(__name__)
 

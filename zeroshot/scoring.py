@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zeroshot.estimator import Estimator
+from smie_pipe.zeroshot.methods.estimator import Estimator
 
 PAIRS_AT_ONCE = 1024  # their hidden units, 4 MB, stay in the cache of two cores
 CLIPS_AT_ONCE = 2000

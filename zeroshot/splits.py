@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from preprocessing.errors import InputError, unknown_choice
+from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 
 BUILT_IN = Path(__file__).parent / "data" / "splits.json"
 FORMS = (

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from preprocessing.errors import InputError
-from zeroshot.base import ClassTexts
-from zeroshot.cadavae import CADAVAE
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.zeroshot.methods.base import ClassTexts
+from smie_pipe.zeroshot.methods.cadavae import CADAVAE
 
 
 @dataclass

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocessing.store import write_skeletons
+from smie_pipe.preprocessing.skeletons.store import write_skeletons
 
 FRAMES = 8
 

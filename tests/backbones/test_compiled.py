@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch._dynamo.exc import TorchDynamoException
 
-from backbones.compiled import compiled, compiling_explained
-from preprocessing.errors import InputError
+from smie_pipe.backbones.compiled import compiled, compiling_explained
+from smie_pipe.preprocessing.foundation.errors import InputError
 
 
 def test_a_failing_compiler_gives_one_message():

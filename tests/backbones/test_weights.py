@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from backbones.registry import BACKBONES, build, name_of
-from backbones.weights import load_backbone, load_foreign, read_metadata, save_backbone
-from preprocessing.errors import InputError
+from smie_pipe.backbones.networks.registry import BACKBONES, build, name_of
+from smie_pipe.backbones.weights import load_backbone, load_foreign, read_metadata, save_backbone
+from smie_pipe.preprocessing.foundation.errors import InputError
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from backbones.features import read_features
-from pipeline.cli import cli
-from preprocessing.simulate import simulate
-from preprocessing.simulate_config import SimulateConfig
+from smie_pipe.backbones.features.store import read_features
+from smie_pipe.cli import cli
+from smie_pipe.preprocessing.simulation.config import SimulateConfig
+from smie_pipe.preprocessing.simulation.simulate import simulate
 
 PREPROCESS = ("--dataset", "custom", "--workers", "1")
 PRETRAIN = ("--split", "random:2:0", "--protocol", "subjects:1", "--epochs", "1")
@@ -148,7 +148,7 @@ def test_two_processes_go_the_whole_way_and_one_speaks(whole, raw, embeddings, t
         "2",
         "-m",
         "--",
-        "pipeline",
+        "smie_pipe",
     ]
     done = subprocess.run(
         [sys.executable, "-m", *torchrun, "--run", tmp_path, "--device", "cpu", *words],

@@ -10,8 +10,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli import cli, read_config
-from preprocessing.errors import InputError
+from smie_pipe.cli import cli, read_config
+from smie_pipe.preprocessing.foundation.errors import InputError
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -46,7 +46,7 @@ def test_every_option_has_help(name):
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import sys\nfrom pipeline.cli import cli\n"
+        "import sys\nfrom smie_pipe.cli import cli\n"
         "print([m for m in ('torch', 'numba', 'sklearn', 'matplotlib', 'transformers') "
         "if m in sys.modules])"
     )
@@ -122,8 +122,8 @@ def test_info_speaks_json():
 
 
 def test_an_absent_device_is_refused(smie, tmp_path):
-    from pipeline.study import Study
-    from preprocessing.errors import InputError
+    from smie_pipe.preprocessing.foundation.errors import InputError
+    from smie_pipe.study import Study
 
     with pytest.raises(InputError, match="sees .* CUDA devices here"):
         Study(tmp_path, "cuda:99", 0).torch_device()
@@ -136,7 +136,7 @@ def test_help_answers_in_half_a_second():
     def seconds():
         began = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "pipeline", "--help"], check=True, capture_output=True
+            [sys.executable, "-m", "smie_pipe", "--help"], check=True, capture_output=True
         )
         return time.perf_counter() - began
 

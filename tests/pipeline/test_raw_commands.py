@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli import cli
+from smie_pipe.cli import cli
 
 CLASSES = "salute,hand waving,handshaking"
 

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from pipeline.stage import Stage, build_config, config_options
+from smie_pipe.stage import Stage, build_config, config_options
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 import pytest
 
-from preprocessing.body import BONES, JOINTS, PARENTS, SPINE_SHOULDER
-from preprocessing.config import PreprocessConfig, PreprocessRun
+from smie_pipe.preprocessing.body import BONES, JOINTS, PARENTS, SPINE_SHOULDER
+from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 
 
 def test_defaults_are_valid():

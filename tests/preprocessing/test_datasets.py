@@ -3,8 +3,8 @@ import csv
 import numpy as np
 import pytest
 
-from preprocessing.datasets import DATASETS, custom, dataset, read_classes
-from preprocessing.errors import InputError
+from smie_pipe.preprocessing.datasets import DATASETS, custom, dataset, read_classes
+from smie_pipe.preprocessing.foundation.errors import InputError
 
 
 def test_class_names_are_those_of_the_facts(shared):

@@ -11,9 +11,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from preprocessing.errors import SkeletonFormatError
-from preprocessing.ntu import read_skeleton, read_skeleton_reference
-from preprocessing.pku import read_pku, read_pku_reference
+from smie_pipe.preprocessing.foundation.errors import SkeletonFormatError
+from smie_pipe.preprocessing.raw.ntu import read_skeleton, read_skeleton_reference
+from smie_pipe.preprocessing.raw.pku import read_pku, read_pku_reference
 
 READERS = {"ntu": (read_skeleton, read_skeleton_reference), "pku": (read_pku, read_pku_reference)}
 TOKENS = [

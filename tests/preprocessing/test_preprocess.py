@@ -14,11 +14,11 @@ import h5py
 import numpy as np
 import pytest
 
-from preprocessing.config import PreprocessConfig, PreprocessRun
-from preprocessing.errors import InputError
-from preprocessing.files import RawFile
-from preprocessing.preprocess import preprocess
-from preprocessing.store import SkeletonFile
+from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.preprocess import preprocess
+from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+from smie_pipe.preprocessing.sources.files import RawFile
 
 ROOT = Path(__file__).resolve().parents[2]
 ONE = PreprocessRun(workers=1)
@@ -279,7 +279,7 @@ def test_another_recipe_does_not_go_on_from_this_one(ntu_folder, tmp_path):
 
 
 def test_two_runs_at_once_on_one_output(ntu_folder, tmp_path):
-    from preprocessing.partial import PartialWork
+    from smie_pipe.preprocessing.journal import PartialWork
 
     with (
         PartialWork(tmp_path / "s.h5", "key", (3, 50, 25, 2)),
@@ -291,13 +291,13 @@ def test_two_runs_at_once_on_one_output(ntu_folder, tmp_path):
 KILLED = """
 import sys, time
 from pathlib import Path
-import preprocessing.clips, preprocessing.preprocess as p
-from preprocessing.config import PreprocessConfig, PreprocessRun
-real = preprocessing.clips.finished_clip
+import smie_pipe.preprocessing.clips.from_raw, smie_pipe.preprocessing.preprocess as p
+from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
+real = smie_pipe.preprocessing.clips.from_raw.finished_clip
 def slow(*args):
     time.sleep(0.02)
     return real(*args)
-preprocessing.clips.finished_clip = slow
+smie_pipe.preprocessing.clips.from_raw.finished_clip = slow
 if __name__ == "__main__":
     run = PreprocessRun(workers=int(sys.argv[3]), batch_files=1)
     p.preprocess(Path(sys.argv[1]), Path(sys.argv[2]), PreprocessConfig(), run)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from preprocessing import workers as module
-from preprocessing.config import PreprocessConfig, PreprocessRun
-from preprocessing.errors import InputError
-from preprocessing.preprocess import preprocess
+from smie_pipe.preprocessing import workers as module
+from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.preprocess import preprocess
 
 
 def made(source, output, run=None):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from backbones.features import FeatureSet, write_features
-from zeroshot.base import ClassTexts
-from zeroshot.config import TextSource
+from smie_pipe.backbones.features.store import FeatureSet, write_features
+from smie_pipe.zeroshot.config import TextSource
+from smie_pipe.zeroshot.methods.base import ClassTexts
 
 CLASSES, WIDTH, TEXT = 12, 16, 24
 CLIPS = {"seen_train": 20, "seen_test": 6, "unseen_test": 10}

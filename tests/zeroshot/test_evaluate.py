@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from preprocessing.errors import InputError
-from zeroshot.evaluate import Difference, measure, paired_difference, ranks
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.zeroshot.evaluate import Difference, measure, paired_difference, ranks
 
 
 def test_measures_of_a_case_counted_by_hand():

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from zeroshot.base import ClassTexts
-from zeroshot.choosing import Choice, choose
-from zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
-from zeroshot.experiment import run_experiments
-from zeroshot.generalised import calibrate
-from zeroshot.methods import METHODS, method_class, method_options
-from zeroshot.training import seen_training_data, train
+from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
+from smie_pipe.zeroshot.gzsl.calibration import calibrate
+from smie_pipe.zeroshot.methods.base import ClassTexts
+from smie_pipe.zeroshot.methods.registry import METHODS, method_class, method_options
+from smie_pipe.zeroshot.training.held_out import Choice, choose
+from smie_pipe.zeroshot.training.train import seen_training_data, train
+from smie_pipe.zeroshot.trials.experiment import run_experiments
 
 CPU = torch.device("cpu")
 ONE = ZeroShotRun(jobs=1)
@@ -155,8 +155,8 @@ def test_the_optimistic_figure_is_of_every_epoch_not_of_those_up_to_the_chosen_o
         return Choice(dict(options), 2, 0.5, 0.5, {})
 
     rising = iter(np.linspace(0, 1, 5))
-    monkeypatch.setattr("zeroshot.onerun.choose", stop_at_two)
-    monkeypatch.setattr("zeroshot.onerun._accuracy", lambda *_: next(rising))
+    monkeypatch.setattr("smie_pipe.zeroshot.trials.trial.choose", stop_at_two)
+    monkeypatch.setattr("smie_pipe.zeroshot.trials.trial._accuracy", lambda *_: next(rising))
     study = small_study()
     config = ZeroShotConfig(
         method=("smie:hidden1=16:hidden2=8",), epochs=5, select="held-out", also_optimistic=True

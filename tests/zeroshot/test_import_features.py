@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbones.features import read_features
-from preprocessing.errors import InputError
-from zeroshot.import_features import import_features
-from zeroshot.splits import Split
+from smie_pipe.backbones.features.store import read_features
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.zeroshot.import_features import import_features
+from smie_pipe.zeroshot.splits import Split
 
 NAMES = [f"class {label}" for label in range(5)]
 SPLIT = Split("mine-3-2", "custom", unseen=(1, 4))

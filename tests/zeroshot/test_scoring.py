@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from zeroshot.estimator import Estimator
-from zeroshot.scoring import _folded, score_pairs
+from smie_pipe.zeroshot.methods.estimator import Estimator
+from smie_pipe.zeroshot.scoring import _folded, score_pairs
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing.errors import InputError
-from zeroshot.splits import BUILT_IN, built_in, resolve, split_names
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.zeroshot.splits import BUILT_IN, built_in, resolve, split_names
 
 CLASSES = {"ntu60": 60, "ntu120": 120, "pku51": 51, "custom": 27}
 
@@ -182,5 +182,5 @@ def test_names_by_dataset():
 
 
 def test_splits_need_no_torch():
-    code = "import sys, zeroshot.splits; sys.exit('torch' in sys.modules)"
+    code = "import sys, smie_pipe.zeroshot.splits; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

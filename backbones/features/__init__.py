@@ -1,0 +1,1 @@
+"""Features of whole and masked clips, and features.h5."""

@@ -1,0 +1,319 @@
+"""Features of whole and key-frame-masked clips, by a backbone that no longer changes."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from smie_pipe.backbones.allocation import keep_freed_memory
+from smie_pipe.backbones.clips import in_batches, open_clips
+from smie_pipe.backbones.compiled import compiled, compiling_explained
+from smie_pipe.backbones.config import ExtractConfig, ExtractRun
+from smie_pipe.backbones.features.key_frames import drop_key_frames, take_frames
+from smie_pipe.backbones.features.store import PARTS, FeatureSet, write_features
+from smie_pipe.backbones.hardware.distributed import Group, join
+from smie_pipe.backbones.hardware.memory import memory_explained
+from smie_pipe.backbones.hardware.precision import autocast, dtype_of, repeatable
+from smie_pipe.backbones.networks.registry import FEATURES, build, name_of
+from smie_pipe.backbones.subsets import Parts, choose_parts
+from smie_pipe.backbones.weights import load_backbone, load_foreign, save_backbone
+from smie_pipe.preprocessing.foundation.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExtractReport:
+    """How many clips' features were written, by part, and how long it took."""
+
+    output: str
+    seen_train: int
+    seen_test: int
+    unseen_test: int
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return the figures in words."""
+        total = self.seen_train + self.seen_test + self.unseen_test
+        return (
+            f"features of {total} clips ({self.seen_train} seen for training, {self.seen_test} "
+            f"seen and {self.unseen_test} unseen for testing) in {self.seconds:.0f} s "
+            f"-> {self.output}"
+        )
+
+
+def extract(
+    skeletons: Path,
+    backbone: Path,
+    output: Path,
+    config: ExtractConfig,
+    *,
+    device: str | torch.device = "cpu",
+    run: ExtractRun | None = None,
+) -> ExtractReport:
+    """Write the features of the clips of the backbone's protocol and split.
+
+    Parameters
+    ----------
+    skeletons
+        The file the backbone was trained on, or another of the same dataset and classes.
+    backbone
+        As `pretrain` or `adopt_weights` wrote it; it says which classes and protocol.
+    output
+        The features file.
+    device
+        ``cpu`` or ``cuda``. Under torchrun all processes call this alike and share the clips.
+    run
+        Choices that do not decide the result.
+
+    Raises
+    ------
+    InputError
+        If the backbone is of another dataset, if its protocol or classes do not fit the file
+        or leave no clip to test, if the mask leaves no frame, or if memory is too small.
+    """
+    began = time.perf_counter()
+    run, group = run or ExtractRun(), join(device)
+    if group.device.type == "cpu":
+        keep_freed_memory()
+    model, facts = load_backbone(backbone, group.device)
+    _check_same_dataset(skeletons, facts, backbone)
+    parts = choose_parts(skeletons, facts["seen"], facts["protocol"], facts["unseen"])
+    _check_parts(parts, facts, backbone)
+    rows = np.concatenate([parts.rows[part] for part in PARTS])
+    with (
+        repeatable(config.precision),
+        memory_explained(f"{run.batch} clips at once on {group.device}", "Give a smaller --batch"),
+        compiling_explained(run.compile),
+    ):
+        whole, masked = compute_features(model, skeletons, rows, config, group, run)
+    features = _feature_set(parts, rows, whole, masked, config, facts, backbone)
+    if group.is_main:
+        write_features(output, features)
+    group.wait()
+    return ExtractReport(str(output), **features.counts(), seconds=time.perf_counter() - began)
+
+
+@torch.no_grad()
+def compute_features(
+    model: nn.Module,
+    skeletons: Path,
+    rows: np.ndarray,
+    config: ExtractConfig,
+    group: Group,
+    run: ExtractRun,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features of clips and of masked clips, (n, 256) each, float32.
+
+    The clips are shared out among the processes, none counted twice; each returns all of them.
+    """
+    device, share = group.device, group.share(np.arange(len(rows)))
+    order = in_batches(len(share), run.batch)
+    clips = open_clips(skeletons, rows[share], device, run.resident)
+    model = model.to(device, dtype_of(config.precision)).eval()
+    network = compiled(model, device, wanted=run.compile, backbone=name_of(model))
+    noise = random_order(len(rows), _frames(skeletons, config), config)
+    found = torch.zeros((2, len(rows), FEATURES), device=device)
+    batches = zip(clips.batches(order), order, strict=True)
+    for x, positions in group.progress(batches, total=len(order), what="extract", unit="batch"):
+        at = torch.from_numpy(share[positions])
+        x = x.to(dtype_of(config.precision))
+        hidden = mask_clips(x, config.masked_frames, None if noise is None else noise[at])
+        with autocast(config.precision, device):
+            found[0, at] = network(x).float()
+            found[1, at] = network(hidden).float()
+    whole, masked = group.total(found).cpu().numpy()  # a row is zero in all shares but one
+    return whole, masked
+
+
+def mask_clips(x: Tensor, masked: int, noise: Tensor | None = None) -> Tensor:
+    """Return clips without their key frames, and without some of the others where told.
+
+    Parameters
+    ----------
+    x
+        Clips (N, C, T, V, M).
+    masked
+        P, how many of the frames with most motion go.
+    noise
+        For each clip an order of the frames left, (N, K): those it names first stay, K of them.
+    """
+    x = drop_key_frames(x, masked)
+    if noise is None:
+        return x
+    return take_frames(x, noise.to(x.device))
+
+
+def random_order(clips: int, frames: int, config: ExtractConfig) -> Tensor | None:
+    """Return which of a masked clip's frames also survive the random drop, None without one.
+
+    Returns
+    -------
+    Tensor
+        Frame numbers in order of time, (clips, frames - masked - random), int64. They depend
+        on the seed and a clip's place alone, not on batches or processes.
+
+    Raises
+    ------
+    InputError
+        If fewer than two frames would be left of a clip.
+    """
+    both = config.mask == "key-frames+random"
+    gone = config.masked_frames + (config.random_frames if both else 0)
+    if frames - gone < 2:
+        raise InputError(
+            f"masking drops {gone} of a clip's {frames} frames, at least two must stay; give a "
+            "smaller --masked-frames" + (" or --random-frames" if both else "")
+        )
+    if not both:
+        return None
+    draws = np.random.default_rng(config.seed).random((clips, frames - config.masked_frames))
+    stay = np.sort(draws.argsort(axis=1)[:, config.random_frames :], axis=1)
+    return torch.from_numpy(stay)
+
+
+def adopt_weights(
+    weights: Path,
+    backbone: str,
+    output: Path,
+    *,
+    seen: Sequence[int],
+    split: str,
+    protocol: str,
+    skeletons: Path,
+) -> dict[str, Any]:
+    """Write weights trained elsewhere as a backbone that `extract` takes, and return its facts.
+
+    Parameters
+    ----------
+    weights
+        ``.pt`` that loads under ``weights_only=True``, or ``.safetensors``.
+    backbone
+        ``stgcn`` or ``shift-gcn``.
+    seen, split, protocol
+        The classes to be treated as seen, the name of that choice, and which clips train and
+        test.
+
+    Raises
+    ------
+    InputError
+        If names or shapes of the weights are not the backbone's, or classes or protocol do not
+        fit the file.
+
+    Notes
+    -----
+    Whether the unseen classes were among those these weights were trained on cannot be known
+    here. Where they were, results are not zero-shot; the file says ``trained_elsewhere``.
+    """
+    model = build(backbone)
+    aside = load_foreign(model, Path(weights))
+    parts = choose_parts(skeletons, seen, protocol)
+    facts = {
+        "dataset": parts.dataset,
+        "class_names": parts.class_names,
+        "split": split,
+        "protocol": protocol,
+        "seen": parts.seen,
+        "unseen": parts.unseen,
+        "skeletons": parts.digest,
+        "trained_elsewhere": True,
+        "weights": {"name": Path(weights).name, "sha256": file_digest(weights), "aside": aside},
+    }
+    if join("cpu").is_main:
+        save_backbone(Path(output), model, facts)
+    return facts
+
+
+def _check_same_dataset(skeletons: Path, facts: dict[str, Any], backbone: Path) -> None:
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    missing = {"dataset", "class_names", "seen", "unseen", "protocol", "split"} - facts.keys()
+    if missing:
+        raise InputError(
+            f"{backbone}: expected a backbone of pretrain-backbone, found one that does not say "
+            f"its {', '.join(sorted(missing))}; make it anew"
+        )
+    with SkeletonFile(skeletons) as file:
+        found, names = file.dataset, file.class_names
+    if found != facts["dataset"] or names != facts["class_names"]:
+        raise InputError(
+            f"{backbone} is a backbone of {facts['dataset']} with {len(facts['class_names'])} "
+            f"classes, {skeletons} holds {found} with {len(names)}"
+            f"{_first_difference(facts['class_names'], names)}; run pretrain-backbone on this file"
+        )
+
+
+def _first_difference(expected: list[str], found: list[str]) -> str:
+    for label, (name, other) in enumerate(zip(expected, found, strict=False)):
+        if name != other:
+            return f" (label {label} is {name!r} there and {other!r} here)"
+    return ""
+
+
+def _check_parts(parts: Parts, facts: dict[str, Any], backbone: Path) -> None:
+    if parts.unseen and not len(parts.rows["unseen_test"]):
+        names = ", ".join(parts.class_names[label] for label in parts.unseen)
+        raise InputError(
+            f"protocol {facts['protocol']!r} leaves no test clip of the unseen classes ({names}) "
+            f"in {parts.path}; choose another protocol or split for pretrain-backbone"
+        )
+    if facts.get("skeletons") not in (None, parts.digest):
+        logger.warning("%s was trained on other clips than those of %s", backbone, parts.path)
+
+
+def _feature_set(
+    parts: Parts,
+    rows: np.ndarray,
+    whole: np.ndarray,
+    masked: np.ndarray,
+    config: ExtractConfig,
+    facts: dict[str, Any],
+    backbone: Path,
+) -> FeatureSet:
+    counts = [len(parts.rows[part]) for part in PARTS]
+    drawn = config.random_frames if config.mask == "key-frames+random" else 0
+    return FeatureSet(
+        v=whole,
+        v_masked=masked,
+        label=parts.label[rows],
+        row=rows,
+        part=np.repeat(np.arange(len(PARTS), dtype=np.int8), counts),
+        class_names=parts.class_names,
+        seen=parts.seen,
+        unseen=parts.unseen,
+        attrs={
+            "dataset": parts.dataset,
+            "backbone": facts["backbone"],
+            "split": facts["split"],
+            "protocol": facts["protocol"],
+            "P": config.masked_frames,
+            "mask": config.mask,
+            "random_frames": drawn,
+            "mask_seed": config.seed,
+            "precision": config.precision,
+            "trained_elsewhere": bool(facts.get("trained_elsewhere", False)),
+            "backbone_digest": file_digest(backbone),
+            "skeletons_digest": parts.digest,
+        },
+    )
+
+
+def _frames(skeletons: Path, config: ExtractConfig) -> int:
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    with SkeletonFile(skeletons) as file:
+        return int(file.x.shape[2])
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, by which features say which backbone they are of."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -1,0 +1,197 @@
+"""The features file: what the backbone makes of whole and masked clips. No torch here.
+
+``features.h5`` holds, for the rows of one protocol and class split, ``v`` and ``v_masked``
+(N, 256) float32, ``label``, ``row`` (into skeletons.h5) and ``part``; the class names, the
+seen and unseen labels; and as attributes what they were made by (dataset, backbone, split,
+protocol, P, digests).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.hdf5 import new_file
+
+PARTS = ("seen_train", "seen_test", "unseen_test")
+FORMAT = "smie-pipe features"
+VERSION = 1
+Attribute = str | int | float | bool
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureSet:
+    """Features of the clips of one protocol and class split.
+
+    Attributes
+    ----------
+    v, v_masked
+        Of the whole clip and of the clip without its key frames, shape (N, D), float32, as the
+        backbone gives them (not normalised).
+    label
+        From 0, index into ``class_names``, shape (N,), int64.
+    row
+        Row of the clip in ``skeletons.h5``, shape (N,), int64.
+    part
+        Index into ``PARTS``, shape (N,), int8. Training clips of unseen classes are not here.
+    class_names
+        Of the whole dataset.
+    seen, unseen
+        Labels the backbone was, and was not, trained on, in rising order.
+    attrs
+        What they were made by: ``dataset``, ``backbone``, ``split``, ``protocol``, ``P`` ...
+
+    Raises
+    ------
+    InputError
+        Where the arrays do not fit each other; the message names every fault.
+    """
+
+    v: np.ndarray
+    v_masked: np.ndarray
+    label: np.ndarray
+    row: np.ndarray
+    part: np.ndarray
+    class_names: list[str]
+    seen: list[int]
+    unseen: list[int]
+    attrs: dict[str, Attribute] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that the arrays fit each other."""
+        faults = _faults(self)
+        if faults:
+            raise InputError("the features do not fit together: " + "; ".join(faults))
+
+    def __len__(self) -> int:
+        """Return the number of clips."""
+        return len(self.label)
+
+    def take(self, part: str) -> FeatureSet:
+        """Return the clips of one part, in the order of the file."""
+        chosen = self.part == PARTS.index(part)
+        arrays = {name: getattr(self, name)[chosen] for name in _COLUMNS}
+        return dataclasses.replace(self, **arrays)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of clips in each part."""
+        return {name: int((self.part == i).sum()) for i, name in enumerate(PARTS)}
+
+
+_COLUMNS = {"v": "f4", "v_masked": "f4", "label": "i8", "row": "i8", "part": "i1"}
+
+
+def describe_features(features: FeatureSet) -> str:
+    """Return in words what a features file holds: parts, classes, and what made it."""
+    counts = ", ".join(f"{count} {part}" for part, count in features.counts().items())
+    lines = [
+        f"features of {len(features)} clips ({counts}), {features.v.shape[1]} numbers each",
+        f"{len(features.seen)} seen classes; {len(features.unseen)} unseen: "
+        + ", ".join(features.class_names[label] for label in features.unseen),
+        *(f"  {name}: {value}" for name, value in sorted(features.attrs.items())),
+    ]
+    for label in [*features.seen, *features.unseen]:
+        here = np.bincount(features.part[features.label == label], minlength=len(PARTS))
+        split = " / ".join(map(str, here))
+        lines.append(f"  class {label}, {features.class_names[label]}: {split}")
+    return "\n".join([*lines, f"  (clips of a class: {' / '.join(PARTS)})"])
+
+
+def write_features(path: Path, features: FeatureSet) -> None:
+    """Write the features as HDF5; the file appears under ``path`` when it is whole."""
+    with new_file(path) as file:
+        file.attrs.update({"format": FORMAT, "version": VERSION})
+        file.attrs.update(features.attrs)
+        for name, kind in _COLUMNS.items():
+            file[name] = np.asarray(getattr(features, name), kind)
+        file["seen"] = np.asarray(features.seen, "i8")
+        file["unseen"] = np.asarray(features.unseen, "i8")
+        file.create_dataset("class_names", data=features.class_names, dtype=h5py.string_dtype())
+
+
+def read_features(path: Path) -> FeatureSet:
+    """Read a features file into memory.
+
+    Raises
+    ------
+    InputError
+        If ``path`` is no features file of this version, or its arrays do not fit together.
+    FileNotFoundError
+        If there is no such file.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such features file; make it with `extract`")
+    try:
+        with h5py.File(path, "r") as file:
+            return _from_file(file)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (OSError, KeyError) as error:
+        raise InputError(
+            f"{path}: expected a features file as `extract` writes it, found none ({error})"
+        ) from error
+
+
+def _from_file(file: h5py.File) -> FeatureSet:
+    attrs = {name: _plain(value) for name, value in file.attrs.items()}
+    form, version = attrs.pop("format", None), attrs.pop("version", None)
+    if form != FORMAT:
+        raise InputError(f"expected a file of format {FORMAT!r}, found {form!r}; run `extract`")
+    if version != VERSION:
+        raise InputError(
+            f"expected version {VERSION} of the format, found {version}; run `extract`"
+        )
+    return FeatureSet(
+        **{name: file[name][:].astype(kind) for name, kind in _COLUMNS.items()},
+        class_names=[str(name) for name in file["class_names"].asstr()[:]],
+        seen=file["seen"][:].tolist(),
+        unseen=file["unseen"][:].tolist(),
+        attrs=attrs,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy's scalar into Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _faults(features: FeatureSet) -> list[str]:
+    """Say all that is wrong with the arrays, in words."""
+    rows, classes = len(features.label), len(features.class_names)
+    faults = [
+        f"{name} has {len(getattr(features, name))} rows, label has {rows}"
+        for name in _COLUMNS
+        if len(getattr(features, name)) != rows
+    ]
+    if features.v.ndim != 2 or features.v.shape != features.v_masked.shape:
+        shapes = f"{features.v.shape} and {features.v_masked.shape}"
+        faults.append(f"v and v_masked must both be (N, D), their shapes are {shapes}")
+    both = sorted(set(features.seen) & set(features.unseen))
+    if both:
+        faults.append(f"classes {both} are called seen and unseen")
+    wrong = sorted({i for i in [*features.seen, *features.unseen] if not 0 <= i < classes})
+    if wrong:
+        faults.append(f"labels {wrong} are outside the {classes} classes")
+    return faults or _misplaced(features)
+
+
+def _misplaced(features: FeatureSet) -> list[str]:
+    """Name clips whose part and class contradict each other."""
+    if not np.isin(features.part, range(len(PARTS))).all():
+        return [f"part must be 0..{len(PARTS) - 1}, found {sorted(set(features.part.tolist()))}"]
+    faults = []
+    for part, allowed in enumerate((features.seen, features.seen, features.unseen)):
+        here = features.part == part
+        strangers = np.setdiff1d(features.label[here], allowed).tolist()
+        if strangers:
+            faults.append(f"labels {strangers} stand in {PARTS[part]} but do not belong there")
+    finite = np.isfinite(features.v).all(1) & np.isfinite(features.v_masked).all(1)
+    if not finite.all():
+        faults.append(f"{(~finite).sum()} rows hold values that are not finite")
+    return faults

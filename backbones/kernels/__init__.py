@@ -1,0 +1,1 @@
+"""Fast forms of three operations, each beside its plain form."""

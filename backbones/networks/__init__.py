@@ -1,0 +1,1 @@
+"""The networks: the body's graph, ST-GCN, Shift-GCN, and their registry."""

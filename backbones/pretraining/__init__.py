@@ -1,0 +1,1 @@
+"""Training a backbone on seen classes: loop, state, checkpoints, evaluation, metrics."""

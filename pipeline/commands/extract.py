@@ -1,0 +1,136 @@
+"""``smie-pipe extract``: features of whole and key-frame-masked clips."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from smie_pipe.backbones.config import ExtractConfig, ExtractRun
+from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
+from smie_pipe.run_folder import RunFolder, Task
+from smie_pipe.stage import (
+    Stage,
+    build_config,
+    config_options,
+    json_option,
+    overwrite_option,
+    report,
+)
+from smie_pipe.study import Study, pass_study
+
+logger = logging.getLogger(__name__)
+
+
+@click.command("extract", cls=Stage)
+@click.option(
+    "--split",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Only this split of the run folder, or this group of splits (ntu60-smie); may be "
+    "repeated. [default: all that have a backbone]",
+)
+@config_options(ExtractConfig, skip=["seed"])
+@config_options(ExtractRun)
+@overwrite_option
+@json_option
+@pass_study
+def extract(
+    study: Study, names: Sequence[str], overwrite: bool, as_json: bool, **values: Any
+) -> None:
+    """Compute the features of whole and key-frame-masked clips into SPLIT/features.h5."""
+    config = build_config(ExtractConfig, {**values, "seed": study.seed})
+    how = build_config(ExtractRun, values)
+    names = split_names(study.run, names)
+    for name in choose_splits(study.run, names, "backbone.safetensors", "pretrain-backbone"):
+        made = run_extract(study, name, config, how, overwrite=overwrite)
+        if made is not None:
+            report(f"{name}: {made}", {"split": name, **dataclasses.asdict(made)}, as_json)
+        elif as_json:
+            report("", {"split": name, "skipped": True}, as_json)
+
+
+def split_names(run: RunFolder, names: Sequence[str]) -> list[str]:
+    """Return the splits with a backbone that the names stand for, as `stand_for` tells them."""
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    present = run.splits_with("backbone.safetensors")
+    if not present or set(names) <= set(present):
+        return list(names)
+    with SkeletonFile(run.require(run.skeletons, "preprocess")) as skeletons:
+        return stand_for(names, present, skeletons.dataset, skeletons.class_names)
+
+
+def stand_for(
+    names: Sequence[str], present: Sequence[str], dataset: str, class_names: Sequence[str]
+) -> list[str]:
+    """Return the splits that the names stand for, each once: ``ntu60-smie`` is its three folds.
+
+    All forms of ``smie_pipe.zeroshot.splits.resolve`` are understood, and groups of splits of
+    the user's own by those ``present``. A name that stands for nothing comes back as it is.
+    """
+    from smie_pipe.zeroshot.splits import resolve
+    from smie_pipe.zeroshot.trials.results import split_set
+
+    found: list[str] = []
+    for name in names:
+        if name in present:
+            found.append(name)
+            continue
+        try:
+            found += [split.name for split in resolve(name, dataset, class_names)]
+        except InputError:
+            found += [split for split in present if split_set(split) == name] or [name]
+    return list(dict.fromkeys(found))
+
+
+def choose_splits(run: RunFolder, names: Sequence[str], filename: str, stage: str) -> list[str]:
+    """Return the splits to work on: those named, or all that have ``filename``.
+
+    Raises
+    ------
+    InputError
+        If a named split has no such file, or none has; it says which stage to run.
+    """
+    present = run.splits_with(filename)
+    missing = [name for name in names if name not in present]
+    if missing and present:
+        raise unknown_choice(f"split in {run.path}", missing[0], present)
+    if not present:
+        run.require(run.path / "SPLIT" / filename, stage)
+    return list(names) or present
+
+
+def run_extract(
+    study: Study,
+    split: str,
+    config: ExtractConfig,
+    how: ExtractRun,
+    *,
+    overwrite: bool = False,
+) -> Any:
+    """Make the split's ``features.h5``; None where it is there already."""
+    run = study.run
+    backbone = run.backbone(split)
+    task = Task(
+        f"extract/{split}",
+        run.features(split),
+        options=dataclasses.asdict(config),
+        inputs={
+            "skeletons": run.digest(run.require(run.skeletons, "preprocess")),
+            "backbone": run.digest(backbone),
+        },
+    )
+    if run.is_done(task, overwrite=overwrite):
+        logger.info("extract: %s is made already, by the same inputs and options", task.output)
+        return None
+    from smie_pipe.backbones.features.extract import extract as extract_features
+
+    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+        return extract_features(
+            run.skeletons, backbone, task.output, config, run=how, device=study.torch_device()
+        )

@@ -1,0 +1,30 @@
+"""``smie-pipe info``: what a bug report needs."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import click
+
+from smie_pipe import provenance
+from smie_pipe.stage import Stage, json_option, report
+
+
+@click.command("info", cls=Stage)
+@json_option
+def info(as_json: bool) -> None:
+    """Print versions, processor and devices, for a bug report."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    facts = {
+        **provenance.versions(),
+        "commit": provenance.commit() or "not a checkout",
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "threads of torch": torch.get_num_threads(),
+        "CUDA devices": ", ".join(gpus) or "none",
+    }
+    width = max(map(len, facts))
+    report("\n".join(f"{name:<{width}}  {value}" for name, value in facts.items()), facts, as_json)

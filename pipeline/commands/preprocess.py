@@ -1,0 +1,133 @@
+"""``smie-pipe preprocess``: raw Kinect v2 files to ``skeletons.h5``."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from smie_pipe.backbones.hardware.distributed import is_main
+from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
+from smie_pipe.provenance import digest_listing
+from smie_pipe.run_folder import Task
+from smie_pipe.stage import (
+    Stage,
+    build_config,
+    config_options,
+    json_option,
+    overwrite_option,
+    report,
+)
+from smie_pipe.study import FAILED, Study, pass_study
+
+if TYPE_CHECKING:
+    from smie_pipe.preprocessing.preprocess import PreprocessReport
+
+FOLDERS = ("skeleton_dir", "label_dir", "split_dir")
+logger = logging.getLogger(__name__)
+
+
+@click.command("preprocess", cls=Stage)
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@config_options(PreprocessConfig)
+@config_options(PreprocessRun)
+@overwrite_option
+@json_option
+@pass_study
+@click.pass_context
+def preprocess(
+    ctx: click.Context,
+    study: Study,
+    source: Path,
+    overwrite: bool,
+    as_json: bool,
+    **values: Any,
+) -> None:
+    """Read the raw recordings under SOURCE into skeletons.h5.
+
+    SOURCE is a folder or zip of NTU .skeleton files, a folder of PKU-MMD, own recordings in
+    either layout with a classes.csv (id,name), or the field's ready-made arrays. Damaged files
+    are recorded in the output and end the stage with exit code 1.
+    """
+    config = build_config(PreprocessConfig, values)
+    how = build_config(PreprocessRun, values)
+    made = run_preprocess(study, source, config, how, overwrite=overwrite)
+    if made is not None:
+        report(str(made), made.as_dict(), as_json)
+    elif as_json:
+        report("", {"output": str(study.run.skeletons), "skipped": True}, as_json)
+    lost = damaged(study.run.skeletons) if is_main() else 0
+    if lost and made is None:
+        where = study.run.skeletons
+        logger.warning("%d damaged are not in it; to see them: smie-pipe inspect %s", lost, where)
+    if lost:
+        ctx.meta[FAILED] = True
+
+
+def damaged(skeletons: Path) -> int:
+    """Return how many recordings or actions are not in the file because they were damaged."""
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    with SkeletonFile(skeletons) as clips:
+        return sum(finding.severity == "damaged" for finding in clips.findings())
+
+
+def run_preprocess(
+    study: Study,
+    source: Path,
+    config: PreprocessConfig,
+    how: PreprocessRun,
+    *,
+    overwrite: bool = False,
+) -> PreprocessReport | None:
+    """Make the run folder's ``skeletons.h5``; None where it is there, made in just this way."""
+    from smie_pipe.preprocessing.preprocess import preprocess as read_all
+
+    run = study.run
+    task = Task(
+        "preprocess",
+        run.skeletons,
+        options=dataclasses.asdict(config),
+        inputs={"raw files": _fingerprint(source), **_beside(config)},
+    )
+    if run.is_done(task, overwrite=overwrite):
+        logger.info("preprocess: %s is made already, by the same inputs and options", task.output)
+        return None
+    with run.recording(task, source=str(source), how=dataclasses.asdict(how)):
+        if not is_main():
+            return None
+        return read_all(source, run.skeletons, config, run=how)
+
+
+def _fingerprint(source: Path) -> str:
+    if source.is_file():
+        beside = source.parent / "classes.csv"  # read with it
+        both = [source, beside] if beside.is_file() else [source]
+        return digest_listing(both, source.parent)
+    return digest_listing(_inputs(source), source)
+
+
+def _inputs(folder: Path) -> Iterator[Path]:
+    """Yield the files that may be read, links followed; the run folder may lie among them."""
+    from smie_pipe.preprocessing.sources.find import may_be_input
+
+    seen = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        status = os.stat(root)
+        if (status.st_dev, status.st_ino) in seen:  # a link back up
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        paths = (Path(root, name) for name in names if may_be_input(name))
+        yield from (path for path in paths if path.is_file())
+
+
+def _beside(config: PreprocessConfig) -> dict[str, str]:
+    """Return fingerprints of the files and folders that options name beside the source."""
+    named = {name: getattr(config, name) for name in ("missing_list", "classes", *FOLDERS)}
+    return {name: _fingerprint(Path(path)) for name, path in named.items() if path is not None}

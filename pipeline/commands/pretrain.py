@@ -1,0 +1,185 @@
+"""``smie-pipe pretrain-backbone``: a backbone trained on the seen classes of each split."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from smie_pipe.backbones.config import PretrainConfig, PretrainRun
+from smie_pipe.provenance import digest_file
+from smie_pipe.run_folder import Task
+from smie_pipe.stage import (
+    Stage,
+    build_config,
+    config_options,
+    json_option,
+    overwrite_option,
+    report,
+)
+from smie_pipe.study import Study, pass_study
+from smie_pipe.zeroshot.splits import Split, resolve
+
+if TYPE_CHECKING:
+    from smie_pipe.backbones.pretraining.pretrain import PretrainReport
+
+logger = logging.getLogger(__name__)
+
+
+@click.command("pretrain-backbone", cls=Stage)
+@click.option(
+    "--split",
+    "specs",
+    multiple=True,
+    required=True,
+    metavar="SPLIT",
+    help="Which classes are unseen: a name (ntu60-smie-1), a group of splits (ntu60-smie), "
+    "random:K:SEED[:COUNT], unseen:3,5,12 (labels from 0) or a JSON file. May be repeated.",
+)
+@click.option(
+    "--protocol",
+    default="xsub",
+    show_default=True,
+    help="Which clips train: xsub, xview, xset, or subjects:1,3,5, cameras:2,3, setups:2,4 "
+    "(those listed train, the others test).",
+)
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take a backbone trained elsewhere (.pt or .safetensors) instead of training one. "
+    "Whether it has seen the unseen classes is then yours to know.",
+)
+@config_options(PretrainConfig)
+@config_options(PretrainRun)
+@overwrite_option
+@json_option
+@pass_study
+def pretrain_backbone(
+    study: Study,
+    specs: Sequence[str],
+    protocol: str,
+    weights: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    **values: Any,
+) -> None:
+    """Train an ST-GCN or Shift-GCN on the seen classes.
+
+    Only clips of the protocol's training part and of seen classes are read. One backbone a
+    split goes to SPLIT/backbone.safetensors. Interrupted, the same command goes on from the
+    last checkpoint.
+    """
+    config = build_config(PretrainConfig, values)
+    how = build_config(PretrainRun, values)
+    for split in resolve_splits(study, specs):
+        made = run_pretrain(
+            study, split, protocol, config, how, weights=weights, overwrite=overwrite
+        )
+        if made is not None:
+            report(f"{split.name}: {made}", {"split": split.name, **made.as_dict()}, as_json)
+        elif as_json:
+            report("", {"split": split.name, "skipped": True}, as_json)
+
+
+def resolve_splits(study: Study, specs: Sequence[str]) -> list[Split]:
+    """Return the splits that ``specs`` name for the run folder's dataset, each once."""
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    run = study.run
+    with SkeletonFile(run.require(run.skeletons, "preprocess")) as clips:
+        dataset, names = clips.dataset, clips.class_names
+    found = [split for spec in specs for split in resolve(spec, dataset, names)]
+    return list({split.name: split for split in found}.values())
+
+
+def run_pretrain(
+    study: Study,
+    split: Split,
+    protocol: str,
+    config: PretrainConfig,
+    how: PretrainRun,
+    *,
+    weights: Path | None = None,
+    overwrite: bool = False,
+) -> PretrainReport | Adopted | None:
+    """Make the split's ``backbone.safetensors``; None where it is there already."""
+    run = study.run
+    options = {**dataclasses.asdict(config), "protocol": protocol, "unseen": list(split.unseen)}
+    inputs = {"skeletons": run.digest(run.skeletons)}
+    if weights is not None:
+        inputs["weights"] = digest_file(weights)
+    task = Task(
+        f"pretrain-backbone/{split.name}",
+        run.backbone(split.name),
+        options=options,
+        inputs=inputs,
+        seed=study.seed,
+    )
+    if run.is_done(task, overwrite=overwrite):
+        logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
+        return None
+    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+        if weights is not None:
+            return _adopt(run.skeletons, weights, task.output, split, protocol, config)
+        from smie_pipe.backbones.pretraining.pretrain import pretrain
+
+        return pretrain(
+            run.skeletons,
+            task.output,
+            config,
+            seen=_seen(run.skeletons, split),
+            split=split.name,
+            protocol=protocol,
+            device=study.torch_device(),
+            seed=study.seed,
+            resume=not overwrite,
+            run=how,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Adopted:
+    """A backbone trained elsewhere, taken as it is."""
+
+    output: Path
+    weights: Path
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the paths as text, for JSON."""
+        return {"output": str(self.output), "weights": str(self.weights)}
+
+    def __str__(self) -> str:
+        return f"weights of {self.weights}, trained elsewhere -> {self.output}"
+
+
+def _adopt(
+    skeletons: Path,
+    weights: Path,
+    output: Path,
+    split: Split,
+    protocol: str,
+    config: PretrainConfig,
+) -> Adopted:
+    from smie_pipe.backbones.features.extract import adopt_weights
+
+    adopt_weights(
+        weights,
+        config.backbone,
+        output,
+        seen=_seen(skeletons, split),
+        split=split.name,
+        protocol=protocol,
+        skeletons=skeletons,
+    )
+    return Adopted(output, weights)
+
+
+def _seen(skeletons: Path, split: Split) -> tuple[int, ...]:
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    with SkeletonFile(skeletons) as clips:
+        return split.seen(len(clips.class_names))

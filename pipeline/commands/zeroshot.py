@@ -1,0 +1,128 @@
+"""``smie-pipe zeroshot``: train, choose and test the methods, print the paper's tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from smie_pipe.backbones.hardware.distributed import is_main
+from smie_pipe.commands.extract import choose_splits, stand_for
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.run_folder import RunFolder, Task
+from smie_pipe.stage import (
+    Stage,
+    build_config,
+    config_options,
+    json_option,
+    overwrite_option,
+    report,
+)
+from smie_pipe.study import Study, pass_study
+from smie_pipe.zeroshot.config import ZeroShotConfig, ZeroShotRun
+
+if TYPE_CHECKING:
+    from smie_pipe.zeroshot.trials.results import Results
+
+logger = logging.getLogger(__name__)
+
+
+@click.command("zeroshot", cls=Stage)
+@click.option(
+    "--split",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Only this split of the run folder, or this group of splits (ntu60-smie); may be "
+    "repeated. [default: all that have features]",
+)
+@config_options(ZeroShotConfig)
+@config_options(ZeroShotRun, skip=["overwrite"])
+@overwrite_option
+@json_option
+@pass_study
+def zeroshot(
+    study: Study, names: Sequence[str], overwrite: bool, as_json: bool, **values: Any
+) -> None:
+    """Train zero-shot methods on the seen classes and test them on the unseen ones.
+
+    Prints a table per table of the paper; results.json and results.csv in the run folder hold
+    all results, SPLIT/METHOD/seed-K/ the scores, losses and predictions of each training.
+    """
+    config = build_config(ZeroShotConfig, values)
+    how = build_config(ZeroShotRun, {**values, "overwrite": overwrite})
+    results = run_zeroshot(study, names, config, how)
+    report(*results_of(results), as_json)
+
+
+def results_of(results: Results) -> tuple[str, dict[str, Any]]:
+    """Return the tables as text, and the summary as plain values."""
+    from smie_pipe.zeroshot.tables.tables import tables
+
+    text = "\n\n".join(table.text() for table in tables(results))
+    summary = [dataclasses.asdict(row) for row in results.summary()]
+    return text, {"results": str(results.run_dir / "results.json"), "summary": summary}
+
+
+def split_names(run: RunFolder, names: Sequence[str]) -> list[str]:
+    """Return the splits with features that the names stand for, as `stand_for` tells them."""
+    from smie_pipe.backbones.features.store import read_features
+
+    present = run.splits_with("features.h5")
+    if not present or set(names) <= set(present):
+        return list(names)
+    first = read_features(run.features(present[0]))
+    return stand_for(names, present, str(first.attrs.get("dataset", "custom")), first.class_names)
+
+
+def _check_backbones(run: RunFolder, splits: Sequence[str]) -> None:
+    """Refuse features of a backbone that has been trained anew since."""
+    import h5py
+
+    from smie_pipe.backbones.features.extract import file_digest
+
+    for split in splits:
+        backbone = run.backbone(split)
+        if not backbone.is_file() or not h5py.is_hdf5(run.features(split)):
+            continue
+        with h5py.File(run.features(split)) as file:
+            made_by = file.attrs.get("backbone_digest")
+        if made_by not in (None, file_digest(backbone)):
+            raise InputError(
+                f"{run.features(split)} holds the features of another backbone than {backbone}, "
+                f"which was made since: run extract --split {split} --overwrite"
+            )
+
+
+def run_zeroshot(
+    study: Study, names: Sequence[str], config: ZeroShotConfig, how: ZeroShotRun
+) -> Results:
+    """Run every method on the chosen splits; return all results of the run folder."""
+    from smie_pipe.zeroshot.trials.experiment import run_experiments
+    from smie_pipe.zeroshot.trials.results import read_results
+
+    run = study.run
+    splits = choose_splits(run, split_names(run, names), "features.h5", "extract")
+    features = {split: run.features(split) for split in splits}
+    _check_backbones(run, splits)
+    task = Task(
+        "zeroshot",
+        run.path / "results.json",
+        options=dataclasses.asdict(config),
+        inputs={split: run.digest(path) for split, path in features.items()},
+        seed=study.seed,
+    )
+    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+        if is_main():
+            device = study.torch_device()
+            run_experiments(features, run.path, config, seed=study.seed, device=device, run=how)
+    results = read_results(run.path)
+    if config.figures and is_main():
+        from smie_pipe.zeroshot.tables.figures import draw
+
+        drawn = draw(results, features, study.seed)
+        logger.info("%d figures lie in %s, beside the results they show", len(drawn), run.path)
+    return results

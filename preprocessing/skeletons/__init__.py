@@ -1,0 +1,1 @@
+"""skeletons.h5, and what looks at it: description, drawing, export."""

@@ -1,0 +1,1 @@
+"""Where recordings lie: folders, zips, and the lists that belong to them."""

@@ -1,0 +1,41 @@
+import logging
+
+import pytest
+
+from smie_pipe.preprocessing.foundation import progress as module
+from smie_pipe.preprocessing.foundation.progress import progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Make time pass by ten seconds at each look at the clock, and stderr no terminal."""
+    now = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: False, raising=False)
+
+
+def said(caplog, items, **options):
+    """What is logged while the loop runs, and what the loop gives."""
+    with caplog.at_level(logging.INFO, logger=module.__name__):
+        found = list(progress(items, what="read", unit="file", **options))
+    return [record.getMessage() for record in caplog.records], found
+
+
+def test_without_a_terminal_a_long_loop_logs_its_way_and_its_end(clock, caplog):
+    lines, found = said(caplog, iter(range(7)), total=7)
+    assert found == list(range(7))
+    assert lines == [
+        "read: 2/7 file, 0.1 file/s",
+        "read: 5/7 file, 0.1 file/s",
+        "read: 7/7 file, 0.1 file/s",
+    ]
+
+
+def test_a_short_loop_logs_nothing(clock, caplog):
+    assert said(caplog, [1, 2]) == ([], [1, 2])
+
+
+def test_quiet_logs_nothing(clock, caplog):
+    with caplog.at_level(logging.WARNING, logger=module.__name__):
+        assert list(progress(range(100))) == list(range(100))
+    assert not caplog.records

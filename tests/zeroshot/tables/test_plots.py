@@ -1,0 +1,146 @@
+import os
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from smie_pipe.zeroshot.config import ZeroShotConfig, ZeroShotRun
+from smie_pipe.zeroshot.tables import figures as drawing
+from smie_pipe.zeroshot.tables import plots as figures
+from smie_pipe.zeroshot.tables.figures import draw, read_history, some_of_each
+from smie_pipe.zeroshot.trials.experiment import run_experiments
+
+NAMES = ["jump up", "pick up", "put on a hat/cap"]
+
+
+def _texts(figure):
+    return [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+
+
+def test_confusion_shows_every_count_and_no_zero():
+    counts = np.array([[7, 0, 2], [1, 9, 0], [0, 0, 4]])
+    said = _texts(figures.confusion(counts, NAMES, "title"))
+    for number in ("7", "2", "1", "9", "4"):
+        assert number in said
+    assert "0" not in said
+    assert "title" in said and "predicted" in said and "jump up" in said
+
+
+def test_confusion_with_a_class_without_clips_is_drawn():
+    figures.confusion(np.array([[0, 0], [1, 2]]), NAMES[:2])
+
+
+def test_bars_name_the_best_class_first_and_colour_the_true_one():
+    figure = figures.score_bars(np.array([[0.0, 2, 1]]), np.array([2]), NAMES, ["clip"])
+    axes = figure.axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == [NAMES[1], NAMES[2], NAMES[0]]
+    colours = [matplotlib.colors.to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
+    assert colours == [figures.WRONG, figures.RIGHT, figures.OTHER]
+    widths = np.array([bar.get_width() for bar in axes.patches])
+    np.testing.assert_allclose(widths, np.exp([2, 1, 0]) / np.exp([2, 1, 0]).sum())
+
+
+def test_of_many_classes_the_best_eight_have_bars():
+    scores = np.arange(20.0)[None]
+    figure = figures.score_bars(scores, np.array([0]), [f"c{k}" for k in range(20)], ["clip"])
+    assert len(figure.axes[0].patches) == 8
+
+
+def test_over_beta_holds_the_values():
+    figure = figures.over_beta([0.1, 0.5], [0.4, 0.6], [0.1, None], chance=0.2, without=0.5)
+    axes = figure.axes[0]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0.1", "0.5"]
+    line, _, _ = axes.containers[0].lines
+    np.testing.assert_allclose(np.asarray(line.get_ydata(), float), [40, 60])
+    said = _texts(figure)
+    assert "chance" in said and "SMIE w/o L2" in said
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 50])
+def test_losses_have_a_panel_each(epochs):
+    history = {name: np.linspace(1, 0, epochs) for name in ("loss", "m", "m_hat", "own")}
+    figure = figures.losses(history)
+    assert [axes.get_title() for axes in figure.axes if axes.get_visible()] == list(history)
+
+
+def test_map_keeps_classes_apart_and_has_a_legend():
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 2], 20)
+    v = 9 * rng.normal(size=(3, 8))[label] + rng.normal(size=(40, 8))
+    places = figures.tsne(v, 0)
+    own = np.linalg.norm(places[:20] - places[:20].mean(0), axis=1).mean()
+    apart = np.linalg.norm(places[:20].mean(0) - places[20:].mean(0))
+    assert apart > 2 * own
+    figure = figures.features_map(v, label, NAMES)
+    legend = [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
+    assert legend == [NAMES[0], NAMES[2]]
+
+
+def test_more_classes_than_colours_get_other_marks():
+    pairs = {(figures.COLOURS[i % 8], figures.MARKS[(i + i // 8) % 8]) for i in range(64)}
+    assert len(pairs) == 64
+
+
+def test_figures_are_saved_twice_with_the_same_bytes(tmp_path):
+    def make():
+        return figures.confusion(np.eye(3, dtype=int), NAMES)
+
+    first = [path.read_bytes() for path in figures.save(make(), tmp_path / "a.b")]
+    second = [path.read_bytes() for path in figures.save(make(), tmp_path / "a.b")]
+    assert first == second
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.b.png", "a.b.svg"]
+    assert first[1].startswith(b"<?xml")
+
+
+def test_clips_for_bars_are_of_different_classes_and_drawn_blindly():
+    truth = np.repeat([0, 1, 2], [50, 3, 10])
+    chosen = some_of_each(truth, 6, seed=0)
+    assert np.bincount(truth[chosen]).tolist() == [2, 2, 2]
+    assert chosen == some_of_each(truth, 6, seed=0)
+    assert len(some_of_each(truth[:2], 6, seed=0)) == 2
+
+
+def test_a_study_is_drawn_once(small_study, monkeypatch):
+    study = small_study({"fold-1": [0, 3, 7]})
+    small = "smie:epochs=2:hidden1=16:hidden2=8:batch=64"
+    config = ZeroShotConfig(
+        method=(small, f"{small}:beta=1"), seeds=2, gzsl="stacking", held_out_folds=1
+    )
+    results = run_experiments(
+        study.features, study.run_dir, config, texts=study.texts, run=ZeroShotRun(jobs=1)
+    )
+    monkeypatch.setattr(drawing.figures, "CLIPS_DRAWN", 20)
+    drawn = draw(results, study.features)
+    variants = {Path(entry.folder).parent for entry in results.entries}
+    expected = {folder / name for folder in variants for name in ("confusion", "scores", "losses")}
+    expected |= {Path(name) for name in ("fold-1/tsne", "fold-1/seen_unseen", "beta_fold")}
+    assert {p.relative_to(study.run_dir).with_suffix("") for p in drawn} == expected
+    assert {path.suffix for path in drawn} == {".png", ".svg"}
+    assert all(_is_drawn(path) for path in drawn if path.suffix == ".png")
+
+    saved = []
+    monkeypatch.setattr(drawing.figures, "save", lambda f, t: saved.append(t) or [])
+    assert set(draw(results, study.features)) == set(drawn)
+    assert not saved
+    newer = study.run_dir / results.entries[0].folder / "result.json"
+    os.utime(newer, ns=(newer.stat().st_atime_ns, newer.stat().st_mtime_ns + 10**12))
+    draw(results, study.features)
+    assert {path.name for path in saved} == {
+        "confusion",
+        "scores",
+        "losses",
+        "beta_fold",
+        "seen_unseen",
+    }
+
+
+def _is_drawn(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L")).std() > 5 and min(image.size) > 200
+
+
+def test_history_is_read_without_the_epoch(tmp_path):
+    (tmp_path / "history.csv").write_text("epoch,loss,m\n1,0.5,2\n2,0.25,3\n")
+    assert read_history(tmp_path / "history.csv") == {"loss": [0.5, 0.25], "m": [2.0, 3.0]}

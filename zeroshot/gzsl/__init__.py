@@ -1,0 +1,1 @@
+"""Generalised zero-shot recognition: calibrated stacking and SynSE's gate."""

@@ -1,0 +1,178 @@
+"""One training's generalised zero-shot figures: calibrated on held-out classes, then tested."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from smie_pipe.backbones.features.store import FeatureSet
+from smie_pipe.zeroshot.gzsl.stacking import (
+    Clues,
+    Contest,
+    Gate,
+    SeenClassifier,
+    at,
+    clues,
+    contest,
+    curve,
+    fit_gate,
+    joined,
+)
+from smie_pipe.zeroshot.methods.base import ClassTexts, Method, TrainingData
+from smie_pipe.zeroshot.methods.registry import method_class
+from smie_pipe.zeroshot.training.held_out import Division, divide
+from smie_pipe.zeroshot.training.train import of_clips, train
+
+RESERVE = 0.2
+"""Share of the kept classes' clips that is not trained on, to play seen test clips."""
+Ways = Literal["stacking", "gate", "both"]
+
+
+@dataclass
+class Calibration:
+    """What the held-out classes say: gamma, and the gate where asked for."""
+
+    gamma: float
+    gate: Gate | None
+    chosen_on: dict[str, float] = field(default_factory=dict)
+
+
+def calibrate(
+    spec: str,
+    options: dict[str, Any],
+    epochs: int,
+    data: TrainingData,
+    *,
+    ways: Ways,
+    unseen_classes: int,
+    folds: int,
+    seed: int,
+    device: torch.device,
+    stop: Callable[[], bool] = lambda: False,
+) -> Calibration:
+    """Choose gamma, and fit the gate, on classes held out of the seen ones.
+
+    For each group of held-out classes the method is trained on the others, less a fifth of
+    their clips; that fifth plays seen test clips, the held-out classes' clips play unseen ones.
+
+    Parameters
+    ----------
+    spec, options, epochs
+        The method as it is trained on all seen classes.
+    data
+        Training clips of the seen classes, all that is looked at.
+    unseen_classes
+        How many classes are unseen in the test. As many are held out (half of the seen ones at
+        most): the best of more scores is higher, and gamma depends on it.
+    folds
+        How many groups of held-out classes; their clips are pooled.
+
+    Notes
+    -----
+    The backbone has learnt from all these clips, those of the held-out classes too, so both
+    sides look easier here than in the test. Where test performers are new, seen clips lead by
+    less than here, and gamma may come out too large: H in the test is then below ``held_out``.
+    """
+    contests: list[Contest] = []
+    clue_sets: list[Clues] = []
+    held = min(unseen_classes, len(data.texts) // 2)
+    for division in divide(len(data.texts), held, folds, seed):
+        trial = _Trial(data, division, seed)
+        method = method_class(spec)(**options)
+        for _ in train(method, trial.train, epochs=epochs, seed=seed, device=device, stop=stop):
+            pass
+        scores = method.score(trial.v.to(device), data.texts.to(device)).numpy()
+        contests.append(contest(scores, trial.truth, trial.unseen))
+        if ways != "stacking":
+            seen = SeenClassifier(trial.train.v.numpy(), trial.train_label)
+            clue_sets.append(
+                clues(scores, seen.logits(trial.v.numpy()), trial.truth, trial.unseen)
+            )
+    both = joined(contests)
+    gamma = curve(both).best_gamma()
+    gate = fit_gate(joined(clue_sets), unseen_classes) if clue_sets else None
+    return Calibration(gamma, gate, at(both, gamma))
+
+
+class _Trial:
+    """Training clips, and test clips of kept and of held-out classes, by one division.
+
+    The method is given the kept classes only; scores are against all seen classes.
+    """
+
+    def __init__(self, data: TrainingData, division: Division, seed: int):
+        self.unseen = np.isin(np.arange(len(data.texts)), division.held)
+        label = data.label.numpy()
+        reserved = reserve(label, RESERVE, seed)
+        held = self.unseen[label]
+        place = torch.full((len(data.texts),), -1)
+        place[list(division.kept)] = torch.arange(len(division.kept))
+        keep = torch.as_tensor(~held & ~reserved)
+        self.train = of_clips(data, keep, place, division.kept)
+        self.train_label = self.train.label.numpy()
+        tested = held | reserved
+        self.v = data.v[torch.as_tensor(tested)]
+        self.truth = label[tested]
+
+
+def reserve(label: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Draw a share of every class's clips, at least one where there are two, as a mask (N,)."""
+    rng = np.random.default_rng([seed, 0x7E57])
+    mask = np.zeros(len(label), bool)
+    for value in np.unique(label):
+        rows = rng.permutation(np.flatnonzero(label == value))
+        count = max(1, round(share * len(rows))) if len(rows) > 1 else 0
+        mask[rows[:count]] = True
+    return mask
+
+
+def generalised(
+    method: Method,
+    calibration: Calibration,
+    data: TrainingData,
+    features: FeatureSet,
+    texts: ClassTexts,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Test a trained method on the seen and unseen test clips with every class allowed.
+
+    Parameters
+    ----------
+    method
+        Trained on ``data``.
+    texts
+        Of all classes of the dataset.
+
+    Returns
+    -------
+    dict
+        ``plain`` (gamma 0), ``stacking`` and, where fitted, ``gate``, each with S, U and H;
+        ``ausuc``; ``curve`` for a figure; ``held_out`` = S, U, H where gamma was chosen.
+    """
+    classes = [*features.seen, *features.unseen]
+    unseen = np.arange(len(classes)) >= len(features.seen)
+    tests = [features.take("seen_test"), features.take("unseen_test")]
+    v = np.concatenate([part.v for part in tests])
+    place = {label: column for column, label in enumerate(classes)}
+    truth = np.array([place[label] for part in tests for label in part.label.tolist()])
+    candidates = texts.take(classes).to(device)
+    scores = method.score(torch.as_tensor(v).to(device), candidates).numpy()
+    found = contest(scores, truth, unseen)
+    steps = curve(found)
+    figures: dict[str, Any] = {
+        "plain": at(found, 0.0),
+        "stacking": at(found, calibration.gamma),
+        "ausuc": steps.area(),
+        "curve": steps.thin(),
+        "held_out": calibration.chosen_on,
+    }
+    if calibration.gate is not None:
+        seen = SeenClassifier(data.v.numpy(), data.label.numpy())
+        gate = calibration.gate
+        gated = gate.contest(clues(scores, seen.logits(v), truth, unseen))
+        figures["gate"] = at(gated, gate.threshold) | {"temperature": gate.temperature}
+    return figures

@@ -1,0 +1,1 @@
+"""The connection models, one file each, behind one interface."""

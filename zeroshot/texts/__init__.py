@@ -1,0 +1,1 @@
+"""Class texts: sentences, text models, and the vectors that methods read."""

@@ -1,0 +1,1 @@
+"""Training one method, and choosing its settings on held-out seen classes."""

@@ -1,0 +1,327 @@
+"""One training: choose, train on all seen classes, test on the unseen, write its folder.
+
+``SPLIT/VARIANT/seed-K/`` holds ``history.csv`` (losses by epoch), ``predictions.csv`` (a row per
+unseen test clip), ``scores.safetensors`` (``scores`` (N, K) float32, ``truth`` (N,) = column of
+the true class, ``row`` (N,) = row in skeletons.h5) and ``result.json`` (the fields of
+``Result``), which is written last and so says that the rest is whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from smie_pipe.backbones.features.store import FeatureSet, read_features
+from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
+from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig
+from smie_pipe.zeroshot.evaluate import Measures, measure
+from smie_pipe.zeroshot.gzsl.calibration import calibrate, generalised
+from smie_pipe.zeroshot.methods.base import ClassTexts, Method, TrainingData
+from smie_pipe.zeroshot.methods.registry import method_class
+from smie_pipe.zeroshot.training.held_out import choose
+from smie_pipe.zeroshot.training.train import Diverged, has_masked, seen_training_data, train
+from smie_pipe.zeroshot.trials.results import Result, result_from
+from smie_pipe.zeroshot.trials.variants import Variant
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """Class texts of all classes as plain arrays, which another process can be sent."""
+
+    source: TextSource
+    sentence: np.ndarray
+    verb: np.ndarray | None = None
+    noun: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, source: TextSource, texts: ClassTexts) -> Texts:
+        """Return the arrays of ``texts``."""
+        tables = {"verb": texts.verb, "noun": texts.noun}
+        parts = {
+            name: None if t is None else t.float().cpu().numpy() for name, t in tables.items()
+        }
+        return cls(source, texts.sentence.float().cpu().numpy(), **parts)
+
+    def tensors(self) -> ClassTexts:
+        """Return them as a method takes them."""
+        parts = [None if t is None else torch.as_tensor(t) for t in (self.verb, self.noun)]
+        return ClassTexts(torch.as_tensor(self.sentence), *parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One training to do: which features, method and texts, which seed, where to put it."""
+
+    split: str
+    features: Path
+    variant: Variant
+    texts: Texts
+    config: ZeroShotConfig
+    seed: int
+    device: str
+    run_dir: Path
+    digest: str
+
+    @property
+    def folder(self) -> Path:
+        """Where its files go, relative to the run folder."""
+        source, name = self.texts.source, self.variant.name
+        for said, default in ((source.text, TextSource.text), (source.model, TextSource.model)):
+            if _folder_safe(said) != default:
+                name += f"_{_folder_safe(said)}"
+        if self.config.select != ZeroShotConfig.select:
+            name += f"_{self.config.select}"
+        return Path(self.split) / name / f"seed-{self.seed}"
+
+    def done(self) -> Result | None:
+        """Return the stored result, if the same data and options made it."""
+        path = self.run_dir / self.folder / "result.json"
+        if not path.is_file():
+            return None
+        try:
+            found = result_from(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            return None
+        return found if found.digest == self.digest else None
+
+
+def _folder_safe(text: str) -> str:
+    name = Path(text).stem if text.endswith((".csv", ".npy")) else Path(text).name
+    return "".join(c if c.isalnum() or c in ".+-" else "-" for c in name)
+
+
+@dataclass
+class _Trained:
+    """A trained method with what was seen on the way."""
+
+    method: Method
+    history: list[dict[str, float]]
+    optimistic: dict[str, Any] | None
+
+
+def perform(task: Task, stop: Callable[[], bool] = lambda: False) -> Result:
+    """Train, test and write one training; the files replace those of an earlier one.
+
+    Parameters
+    ----------
+    stop
+        Asked after every epoch; when true, ``Interrupted`` is raised and nothing is written.
+
+    Raises
+    ------
+    InputError
+        If a loss or a score is not finite.
+    """
+    device = torch.device(task.device)
+    features = _features(task.features)
+    texts = task.texts.tensors()
+    data = seen_training_data(features, texts)
+    clock = [time.perf_counter()]
+
+    options, epochs, chosen = _options(task, data, device, stop)
+    clock.append(time.perf_counter())
+
+    test = features.take("unseen_test")
+    truth = np.searchsorted(features.unseen, test.label)
+    v, candidates = torch.as_tensor(test.v).to(device), texts.take(features.unseen).to(device)
+    trained = _train(task, options, epochs, data, device, stop, (v, candidates, truth))
+    clock.append(time.perf_counter())
+
+    scores = trained.method.score(v, candidates).numpy()
+    measures = measure(scores, truth)
+    clock.append(time.perf_counter())
+
+    gzsl = _gzsl(task, options, trained, data, features, texts, device, stop)
+    clock.append(time.perf_counter())
+
+    seconds = dict(zip(("choose", "train", "score", "gzsl"), np.diff(clock).tolist(), strict=True))
+    facts = {"options": options, "chosen": chosen, "seconds": seconds, "gzsl": gzsl}
+    result = _result(task, features, trained, measures, facts)
+    _write(task, result, trained.history, scores, truth, test.row)
+    return result
+
+
+@lru_cache(maxsize=1)
+def _features_of(path: Path, stamp: tuple[int, int]) -> FeatureSet:
+    return read_features(path)
+
+
+def _features(path: Path) -> FeatureSet:
+    """Read a features file, or take the last one again while the file is unchanged."""
+    stat = path.stat()
+    return _features_of(path, (stat.st_size, stat.st_mtime_ns))
+
+
+def _options(
+    task: Task, data: TrainingData, device: torch.device, stop: Callable[[], bool]
+) -> tuple[dict[str, Any], int | None, dict[str, Any] | None]:
+    """Return the options, where to stop, and what was chosen (None where nothing was)."""
+    options = dict(task.variant.options)
+    if task.config.select == "last":
+        return options, None, None
+    choice = choose(
+        task.variant.spec,
+        options,
+        data,
+        fixed=tuple(task.variant.changed),
+        share=task.config.held_out_share,
+        folds=task.config.held_out_folds,
+        seed=task.seed,
+        device=device,
+        stop=stop,
+    )
+    searched = {key: choice.options[key] for key in options if choice.options[key] != options[key]}
+    facts = asdict(choice) | {"options": searched}
+    return choice.options, choice.epochs, facts
+
+
+def _train(
+    task: Task,
+    options: dict[str, Any],
+    epochs: int | None,
+    data: TrainingData,
+    device: torch.device,
+    stop: Callable[[], bool],
+    test: tuple[torch.Tensor, ClassTexts, np.ndarray],
+) -> _Trained:
+    """Train on all seen classes; the test clips are looked at for the optimistic figure only.
+
+    That figure is the best of every epoch there is. Where training stops at a chosen epoch, it
+    comes from a second training that goes on to the last one.
+    """
+    method = method_class(task.variant.spec)(**options)
+    history, curve = [], {}
+    running = train(method, data, seed=task.seed, device=device, epochs=epochs, stop=stop)
+    for epoch, losses in running:
+        history.append({"epoch": epoch, **losses})
+        if task.config.also_optimistic and epochs is None:
+            curve[epoch] = _accuracy(method, *test)
+    if task.config.also_optimistic and epochs is not None:
+        whole = method_class(task.variant.spec)(**options)
+        with suppress(Diverged):  # past the chosen epoch that takes nothing from the result
+            for epoch, _ in train(whole, data, seed=task.seed, device=device, stop=stop):
+                curve[epoch] = _accuracy(whole, *test)
+    return _Trained(method, history, _best(curve))
+
+
+def _accuracy(method: Method, v: torch.Tensor, candidates: ClassTexts, truth: np.ndarray) -> float:
+    return float((method.score(v, candidates).numpy().argmax(1) == truth).mean())
+
+
+def _best(curve: dict[int, float]) -> dict[str, Any] | None:
+    if not curve:
+        return None
+    epoch = max(curve, key=lambda e: curve[e])
+    return {"accuracy": curve[epoch], "epoch": epoch}
+
+
+def _gzsl(
+    task: Task,
+    options: dict[str, Any],
+    trained: _Trained,
+    data: TrainingData,
+    features: FeatureSet,
+    texts: ClassTexts,
+    device: torch.device,
+    stop: Callable[[], bool],
+) -> dict[str, Any] | None:
+    if task.config.gzsl == "none":
+        return None
+    calibration = calibrate(
+        task.variant.spec,
+        options,
+        len(trained.history),
+        data,
+        ways=task.config.gzsl,
+        unseen_classes=len(features.unseen),
+        folds=task.config.held_out_folds,
+        seed=task.seed,
+        device=device,
+        stop=stop,
+    )
+    return generalised(trained.method, calibration, data, features, texts, device)
+
+
+def _result(
+    task: Task,
+    features: FeatureSet,
+    trained: _Trained,
+    measures: Measures,
+    facts: dict[str, Any],
+) -> Result:
+    losses = {key: value for key, value in trained.history[-1].items() if key != "epoch"}
+    attrs = features.attrs
+    return Result(
+        dataset=str(attrs.get("dataset", "custom")),
+        split=task.split,
+        backbone=str(attrs.get("backbone", "")),
+        protocol=str(attrs.get("protocol", "")),
+        mask=str(attrs.get("mask", "")) if has_masked(features) else "none",
+        method=task.variant.method,
+        variant=task.variant.name,
+        changed=dict(task.variant.changed),
+        text=Path(task.texts.source.text).name,
+        text_model=Path(task.texts.source.model).name,
+        text_width=task.texts.sentence.shape[1],
+        select=task.config.select,
+        seed=task.seed,
+        folder=task.folder.as_posix(),
+        classes=[features.class_names[label] for label in features.unseen],
+        clips=int(measures.confusion.sum()),
+        accuracy=measures.accuracy,
+        class_mean=measures.class_mean,
+        chance=measures.chance,
+        top=list(measures.top),
+        confusion=measures.confusion.tolist(),
+        epochs=len(trained.history),
+        losses=losses,
+        optimistic=trained.optimistic,
+        device=task.device.partition(":")[0],
+        digest=task.digest,
+        **facts,
+    )
+
+
+def _write(
+    task: Task,
+    result: Result,
+    history: list[dict[str, float]],
+    scores: np.ndarray,
+    truth: np.ndarray,
+    row: np.ndarray,
+) -> None:
+    folder = task.run_dir / task.folder
+    (folder / "result.json").unlink(missing_ok=True)
+    _write_csv(folder / "history.csv", list(history[0]), [h.values() for h in history])
+    names = result.classes
+    guesses = scores.argmax(1)
+    columns = zip(row.tolist(), truth.tolist(), guesses.tolist(), strict=True)
+    lines = [(r, names[t], names[g], int(t == g)) for r, t, g in columns]
+    _write_csv(folder / "predictions.csv", ["row", "class", "predicted", "right"], lines)
+    with replace_when_whole(folder / "scores.safetensors") as path:
+        save_file(
+            {"scores": np.ascontiguousarray(scores, np.float32), "truth": truth, "row": row}, path
+        )
+    with replace_when_whole(folder / "result.json") as path:
+        path.write_text(json.dumps(asdict(result), ensure_ascii=False), encoding="utf-8")
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Any]) -> None:
+    with (
+        replace_when_whole(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
