@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from smie_pipe.backbones.features.store import PARTS
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile
 
@@ -124,3 +123,6 @@ def _check_trained(seen: list[int], trained: np.ndarray, names: list[str], proto
             f"protocol {protocol!r} leaves {len(without)} seen classes without a training clip: "
             f"{', '.join(without)}; choose another protocol, or a split in which they are unseen"
         )
+
+
+PARTS = ("seen_train", "seen_test", "unseen_test")

@@ -32,7 +32,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from smie_pipe.backbones.allocation import keep_freed_memory
+from smie_pipe.backbones.hardware.memory import keep_freed_memory
 from smie_pipe.backbones.kernels.matmul import matmul
 from smie_pipe.backbones.networks.registry import FEATURES, build
 

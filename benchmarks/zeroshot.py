@@ -34,9 +34,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.backbone import plain_stgcn
 from smie_pipe.backbones.networks.registry import build
-from smie_pipe.zeroshot.methods.base import ClassTexts, TrainingData
+from smie_pipe.zeroshot.methods.base import TrainingData
 from smie_pipe.zeroshot.methods.batches import batches
 from smie_pipe.zeroshot.methods.smie import SMIE
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 CLIPS, CLASSES, BATCH, EPOCHS = 36_745, 55, 128, 100
 FRAMES, FRAMES_LEFT = 50, 35

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 import platform
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 PACKAGES = (
     "smie-pipe",
@@ -51,31 +47,3 @@ def _git(folder: Path, *words: str) -> str:
         ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
-
-
-def digest_file(path: Path) -> str:
-    """Return the BLAKE2b digest (16 bytes, hex) of a file's content."""
-    state = hashlib.blake2b(digest_size=16)
-    with open(path, "rb") as file:
-        while block := file.read(1 << 22):
-            state.update(block)
-    return state.hexdigest()
-
-
-def digest_listing(paths: Iterable[Path], root: Path) -> str:
-    """Return a digest of names, sizes and times of files: a fingerprint of a raw data set.
-
-    Raw data are tens of gigabytes; reading them all to see that nothing changed would cost as
-    much as the stage itself.
-    """
-    state = hashlib.blake2b(digest_size=16)
-    for path in sorted(paths):
-        stat = path.stat()
-        state.update(f"{path.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-    return state.hexdigest()
-
-
-def digest_json(value: Any) -> str:
-    """Return a digest of a JSON value, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

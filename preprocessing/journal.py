@@ -16,9 +16,9 @@ from typing import IO, Any
 import numpy as np
 
 from smie_pipe.preprocessing.clips.from_raw import Batch
+from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
-from smie_pipe.preprocessing.skeletons.store import Finding
 
 logger = logging.getLogger(__name__)
 READ_CLIPS = 256

@@ -21,11 +21,11 @@ from smie_pipe.preprocessing.clips.recipe import BODIES
 from smie_pipe.preprocessing.clips.tracking import summary
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.datasets import Dataset
+from smie_pipe.preprocessing.findings import Finding, PreprocessReport
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.preprocessing.journal import PartialWork, remove_leftovers
-from smie_pipe.preprocessing.report import PreprocessReport
-from smie_pipe.preprocessing.skeletons.store import Finding, write_skeletons
+from smie_pipe.preprocessing.skeletons.store import write_skeletons
 from smie_pipe.preprocessing.sources.files import Recording
 from smie_pipe.preprocessing.sources.find import Source, describe_source, find_source
 from smie_pipe.preprocessing.workers import batch_results

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -16,6 +14,7 @@ from smie_pipe.preprocessing.clips.from_raw import Batch, process_batch
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.datasets import Dataset
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.processes import _start_worker, available_processors
 from smie_pipe.preprocessing.sources.files import Recording
 
 CONNECT_TIMEOUT = "15s"
@@ -66,13 +65,6 @@ def _useful_workers(batches: int) -> int:
     return 1 if batches < ALONE_BATCHES else min(available_processors(), MOST_WORKERS)
 
 
-def available_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _in_order(
     executor: Executor,
     workers: int,
@@ -105,19 +97,6 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even if it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
 
 
 @contextlib.contextmanager

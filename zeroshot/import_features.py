@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from smie_pipe.backbones.features.store import PARTS, FeatureSet, write_features
+from smie_pipe.backbones.features.store import FeatureSet, write_features
+from smie_pipe.backbones.subsets import PARTS
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.splits import Split
 

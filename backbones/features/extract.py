@@ -14,17 +14,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from smie_pipe.backbones.allocation import keep_freed_memory
 from smie_pipe.backbones.clips import in_batches, open_clips
-from smie_pipe.backbones.compiled import compiled, compiling_explained
 from smie_pipe.backbones.config import ExtractConfig, ExtractRun
 from smie_pipe.backbones.features.key_frames import drop_key_frames, take_frames
-from smie_pipe.backbones.features.store import PARTS, FeatureSet, write_features
+from smie_pipe.backbones.features.store import FeatureSet, write_features
 from smie_pipe.backbones.hardware.distributed import Group, join
-from smie_pipe.backbones.hardware.memory import memory_explained
-from smie_pipe.backbones.hardware.precision import autocast, dtype_of, repeatable
+from smie_pipe.backbones.hardware.memory import keep_freed_memory, memory_explained
+from smie_pipe.backbones.hardware.precision import (
+    autocast,
+    compiled,
+    compiling_explained,
+    dtype_of,
+    repeatable,
+)
 from smie_pipe.backbones.networks.registry import FEATURES, build, name_of
-from smie_pipe.backbones.subsets import Parts, choose_parts
+from smie_pipe.backbones.subsets import PARTS, Parts, choose_parts
 from smie_pipe.backbones.weights import load_backbone, load_foreign, save_backbone
 from smie_pipe.preprocessing.foundation.errors import InputError
 

@@ -16,10 +16,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from smie_pipe.backbones.subsets import PARTS
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.hdf5 import new_file
+from smie_pipe.preprocessing.foundation.whole_files import new_file
 
-PARTS = ("seen_train", "seen_test", "unseen_test")
 FORMAT = "smie-pipe features"
 VERSION = 1
 Attribute = str | int | float | bool

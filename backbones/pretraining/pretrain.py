@@ -21,17 +21,23 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from smie_pipe.backbones.clips import Clips, on_device, open_clips
-from smie_pipe.backbones.compiled import compiled, compiling_explained
 from smie_pipe.backbones.config import PretrainConfig, PretrainRun
 from smie_pipe.backbones.hardware.distributed import join
 from smie_pipe.backbones.hardware.memory import check_training_fits, memory_explained
-from smie_pipe.backbones.hardware.precision import autocast, dtype_of, repeatable
+from smie_pipe.backbones.hardware.precision import (
+    autocast,
+    compiled,
+    compiling_explained,
+    dtype_of,
+    repeatable,
+)
 from smie_pipe.backbones.hardware.shared_layers import parallel
 from smie_pipe.backbones.pretraining.checkpoint import checkpoint_path, remove_checkpoint
 from smie_pipe.backbones.pretraining.evaluation import (
     check_finite,
     finish_epoch,
     seen_test_accuracy,
+    settled,
 )
 from smie_pipe.backbones.pretraining.metrics import TensorBoard, metrics_path, write_metrics
 from smie_pipe.backbones.pretraining.state import (
@@ -45,7 +51,6 @@ from smie_pipe.backbones.pretraining.state import (
     restore,
     save,
 )
-from smie_pipe.backbones.settle import settled
 from smie_pipe.backbones.subsets import choose_parts
 from smie_pipe.backbones.weights import save_backbone
 

@@ -28,7 +28,7 @@ def export(study: Study, output: Path, protocol: str, overwrite: bool, as_json: 
     Labels come as .npy and .json; no pickle is written, since reading one runs it. The two
     lines that make one stand in the docstring of from_arrays.export_arrays.
     """
-    from smie_pipe.preprocessing.clips.from_arrays import export_arrays
+    from smie_pipe.preprocessing.skeletons.export import export_arrays
 
     there = sorted(output.glob("*_position.npy")) if output.is_dir() else []
     if there and not overwrite:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from smie_pipe.backbones.config import ExtractConfig, ExtractRun
-from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 from smie_pipe.run_folder import RunFolder, Task
+from smie_pipe.split_choice import choose_splits, stand_for
 from smie_pipe.stage import (
     Stage,
     build_config,
@@ -63,46 +63,6 @@ def split_names(run: RunFolder, names: Sequence[str]) -> list[str]:
         return list(names)
     with SkeletonFile(run.require(run.skeletons, "preprocess")) as skeletons:
         return stand_for(names, present, skeletons.dataset, skeletons.class_names)
-
-
-def stand_for(
-    names: Sequence[str], present: Sequence[str], dataset: str, class_names: Sequence[str]
-) -> list[str]:
-    """Return the splits that the names stand for, each once: ``ntu60-smie`` is its three folds.
-
-    All forms of ``smie_pipe.zeroshot.splits.resolve`` are understood, and groups of splits of
-    the user's own by those ``present``. A name that stands for nothing comes back as it is.
-    """
-    from smie_pipe.zeroshot.splits import resolve
-    from smie_pipe.zeroshot.trials.results import split_set
-
-    found: list[str] = []
-    for name in names:
-        if name in present:
-            found.append(name)
-            continue
-        try:
-            found += [split.name for split in resolve(name, dataset, class_names)]
-        except InputError:
-            found += [split for split in present if split_set(split) == name] or [name]
-    return list(dict.fromkeys(found))
-
-
-def choose_splits(run: RunFolder, names: Sequence[str], filename: str, stage: str) -> list[str]:
-    """Return the splits to work on: those named, or all that have ``filename``.
-
-    Raises
-    ------
-    InputError
-        If a named split has no such file, or none has; it says which stage to run.
-    """
-    present = run.splits_with(filename)
-    missing = [name for name in names if name not in present]
-    if missing and present:
-        raise unknown_choice(f"split in {run.path}", missing[0], present)
-    if not present:
-        run.require(run.path / "SPLIT" / filename, stage)
-    return list(names) or present
 
 
 def run_extract(

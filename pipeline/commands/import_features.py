@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from smie_pipe.preprocessing.foundation.digests import digest_listing
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.provenance import digest_listing
 from smie_pipe.run_folder import Task
 from smie_pipe.stage import Stage, json_option, overwrite_option, report
 from smie_pipe.study import Study, pass_study

@@ -13,7 +13,7 @@ import click
 
 from smie_pipe.backbones.hardware.distributed import is_main
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
-from smie_pipe.provenance import digest_listing
+from smie_pipe.preprocessing.foundation.digests import digest_listing
 from smie_pipe.run_folder import Task
 from smie_pipe.stage import (
     Stage,

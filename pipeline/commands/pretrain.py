@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smie_pipe.backbones.config import PretrainConfig, PretrainRun
-from smie_pipe.provenance import digest_file
+from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.run_folder import Task
 from smie_pipe.stage import (
     Stage,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smie_pipe.backbones.hardware.distributed import is_main
-from smie_pipe.commands.extract import choose_splits, stand_for
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.run_folder import RunFolder, Task
+from smie_pipe.split_choice import choose_splits, stand_for
 from smie_pipe.stage import (
     Stage,
     build_config,

@@ -15,11 +15,11 @@ from smie_pipe.preprocessing.clips.recipe import BODIES, prepare
 from smie_pipe.preprocessing.clips.tracking import choose_bodies, cut
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.datasets import Dataset
+from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError, SkeletonFormatError
 from smie_pipe.preprocessing.raw.ntu import parse_name, read_skeleton
 from smie_pipe.preprocessing.raw.pku import PkuAction, parse_recording, read_labels, read_pku
 from smie_pipe.preprocessing.raw.records import RawBodies
-from smie_pipe.preprocessing.skeletons.store import Finding
 from smie_pipe.preprocessing.sources.files import DamagedArchive, RawFile, Recording
 from smie_pipe.preprocessing.sources.find import wrong_class
 

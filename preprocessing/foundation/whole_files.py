@@ -6,6 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import h5py
 
 
 @contextmanager
@@ -24,3 +28,79 @@ def replace_when_whole(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[h5py.File]:
+    """Give a new HDF5 file to write; it takes its place when the block ends without an error.
+
+    Raises
+    ------
+    OSError
+        At the end of the block, if the system refused a write; nothing is left behind then.
+    """
+    import h5py
+
+    with replace_when_whole(Path(path)) as temporary, _Disk(temporary) as disk:
+        with h5py.File(disk, "w") as file:
+            yield file
+        if disk.error is not None:
+            raise disk.error
+
+
+class _Disk:
+    """A file for HDF5 that keeps a refused write to itself.
+
+    HDF5 cannot close a file that it fails to write: it stays half open in the library, and the
+    program crashes when it ends or opens the next one. So HDF5 is told that all went well, and
+    the error is raised when it is done.
+    """
+
+    def __init__(self, path: Path):
+        self._file = open(path, "wb+", buffering=0)  # noqa: SIM115 - closed on leaving
+        self.error: OSError | None = None
+
+    def __enter__(self) -> _Disk:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def write(self, data: memoryview) -> int:
+        """Write all of it, unless a write was refused before."""
+        left = memoryview(data)
+        try:
+            while len(left) and self.error is None:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self.error = error
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length."""
+        try:
+            return self._file.truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size or 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Read back; h5py knows a file by this method, and uses `readinto`."""
+        return self._file.read(size) or b""
+
+    def readinto(self, data: memoryview) -> int:
+        """Read back, zeros where the file ends."""
+        count = self._file.readinto(data) or 0
+        data[count:] = bytes(len(data) - count)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place in the file."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place in the file."""
+        return self._file.tell()
+
+    def flush(self) -> None:
+        """Do nothing: writes are not buffered here."""

@@ -175,3 +175,6 @@ def _coordinate(lines: Lines, field: bytes, axis: str, where: str) -> float:
         column = "xyz".index(axis) + 1
         lines.fail(f"{axis} of {where} in column {column}, a number", shown(field))
     return number
+
+
+NTU_SUFFIX = ".skeleton"

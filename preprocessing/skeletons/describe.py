@@ -11,12 +11,12 @@ import numpy as np
 
 from smie_pipe.preprocessing.clips.tracking import choose_bodies, summary
 from smie_pipe.preprocessing.config import PreprocessConfig
+from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.raw.ntu import read_skeleton
+from smie_pipe.preprocessing.raw.ntu import NTU_SUFFIX, read_skeleton
 from smie_pipe.preprocessing.raw.pku import read_labels, read_pku
 from smie_pipe.preprocessing.raw.records import RawBodies
-from smie_pipe.preprocessing.skeletons.store import Finding, SkeletonFile
-from smie_pipe.preprocessing.sources.find import NTU_SUFFIX
+from smie_pipe.preprocessing.skeletons.store import SkeletonFile
 
 EXAMPLES = 2
 _WIDTH = 96

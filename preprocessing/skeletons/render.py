@@ -14,9 +14,9 @@ from smie_pipe.preprocessing.clips.tracking import choose_bodies
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
+from smie_pipe.preprocessing.raw.ntu import NTU_SUFFIX
 from smie_pipe.preprocessing.skeletons.describe import read_raw
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile
-from smie_pipe.preprocessing.sources.find import NTU_SUFFIX
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smie_pipe.preprocessing.body import JOINTS
+from smie_pipe.preprocessing.findings import FINDING_GROUPS, Finding
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
-from smie_pipe.preprocessing.hdf5 import new_file
+from smie_pipe.preprocessing.foundation.whole_files import new_file
 
 if TYPE_CHECKING:
     import h5py
@@ -22,28 +23,8 @@ if TYPE_CHECKING:
 FORMAT = "smie-pipe skeletons"
 VERSION = 1
 CHUNK_CLIPS = 16  # of 1, 4, 16, 64: reads everything fastest, random rows 7 % slower than 1
-FINDING_GROUPS = {"rejected": ("damaged", "excluded"), "noticed": ("noticed",)}
 
 _GROUPED_BY = {"subjects": "subject", "cameras": "camera", "setups": "setup"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about one recording or action that its user should know."""
-
-    name: str
-    """Name of the recording or of the clip."""
-    path: str
-    """Where it was read."""
-    line: int
-    """Line in that file, from 1; 0 where it concerns no line."""
-    reason: str
-    """A few words, the same for all of a kind, to be counted."""
-    detail: str = ""
-    """The whole message."""
-    severity: str = "damaged"
-    """``damaged``: left out for a fault in a file. ``excluded``: left out by a rule, such as the
-    official list. ``noticed``: in the file all the same."""
 
 
 def write_skeletons(

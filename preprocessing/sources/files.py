@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.skeletons.store import Finding
 
 INSIDE = "!/"
 """Between an archive's path and a member's in names that are shown."""

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.datasets import Dataset, custom, dataset
+from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
-from smie_pipe.preprocessing.raw.ntu import parse_name
-from smie_pipe.preprocessing.skeletons.store import Finding
+from smie_pipe.preprocessing.raw.ntu import NTU_SUFFIX, parse_name
 from smie_pipe.preprocessing.sources.files import RawFile, Recording, walk, without_duplicates
 from smie_pipe.preprocessing.sources.pku_lists import Splits, is_recording, pku_recordings
 
-NTU_SUFFIX = ".skeleton"
 ARRAY_NAMES = ("train_position.npy", "val_position.npy")
 LABEL_NAMES = ("train_label.pkl", "val_label.pkl", "train_label.json", "val_label.json")
 PICKLE_SUFFIXES = (".pkl", ".pickle")

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from smie_pipe.preprocessing.config import PreprocessConfig
+from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError, SkeletonFormatError
 from smie_pipe.preprocessing.raw.pku import parse_recording, read_split_list
-from smie_pipe.preprocessing.skeletons.store import Finding
 from smie_pipe.preprocessing.sources.files import RawFile, Recording, walk, without_duplicates
 
 Splits = dict[str, dict[str, int]]

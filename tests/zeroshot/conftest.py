@@ -11,7 +11,7 @@ import torch
 
 from smie_pipe.backbones.features.store import FeatureSet, write_features
 from smie_pipe.zeroshot.config import TextSource
-from smie_pipe.zeroshot.methods.base import ClassTexts
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 CLASSES, WIDTH, TEXT = 12, 16, 24
 CLIPS = {"seen_train": 20, "seen_test": 6, "unseen_test": 10}

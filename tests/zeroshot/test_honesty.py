@@ -10,8 +10,8 @@ import torch
 
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
 from smie_pipe.zeroshot.gzsl.calibration import calibrate
-from smie_pipe.zeroshot.methods.base import ClassTexts
 from smie_pipe.zeroshot.methods.registry import METHODS, method_class, method_options
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.training.held_out import Choice, choose
 from smie_pipe.zeroshot.training.train import seen_training_data, train
 from smie_pipe.zeroshot.trials.experiment import run_experiments

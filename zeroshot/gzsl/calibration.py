@@ -10,20 +10,11 @@ import numpy as np
 import torch
 
 from smie_pipe.backbones.features.store import FeatureSet
-from smie_pipe.zeroshot.gzsl.stacking import (
-    Clues,
-    Contest,
-    Gate,
-    SeenClassifier,
-    at,
-    clues,
-    contest,
-    curve,
-    fit_gate,
-    joined,
-)
-from smie_pipe.zeroshot.methods.base import ClassTexts, Method, TrainingData
+from smie_pipe.zeroshot.gzsl.gate import Clues, Gate, SeenClassifier, clues, fit_gate
+from smie_pipe.zeroshot.gzsl.stacking import Contest, at, contest, curve, joined
+from smie_pipe.zeroshot.methods.base import Method, TrainingData
 from smie_pipe.zeroshot.methods.registry import method_class
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.training.held_out import Division, divide
 from smie_pipe.zeroshot.training.train import of_clips, train
 

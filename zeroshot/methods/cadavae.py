@@ -10,15 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smie_pipe.zeroshot.methods.base import (
-    ClassTexts,
-    TrainingData,
-    check_positive,
-    normalise,
-    scaled,
-    seeded,
-)
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.zeroshot.methods.base import TrainingData, check_positive, normalise, scaled, seeded
 from smie_pipe.zeroshot.methods.batches import batches
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 REFERENCE_CYCLE = 1700
 KL_FROM, KL_RAMP, KL_SLOPE = 1000, 3000, 0.1
@@ -208,3 +203,27 @@ def kl_to_standard(mean: Tensor, log_variance: Tensor) -> Tensor:
 def _forever(clips: int, size: int, rng: torch.Generator) -> Iterator[Tensor]:
     while True:
         yield from batches(clips, size, rng)
+
+
+@dataclass
+class SynSE(CADAVAE):
+    """Noun and verb autoencoders of half the latent each; the clip's latent is their join.
+
+    Its first half decodes to the noun and its second to the verb, and the noun's and the verb's
+    latents together decode to the clip. Options, schedule and classifier are CADA-VAE's;
+    ``latent`` is the clip's and must be even.
+    """
+
+    name: ClassVar[str] = "synse"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.latent % 2:
+            raise InputError(
+                f"option synse.latent: expected an even number, half for the noun and half for "
+                f"the verb, got {self.latent}."
+            )
+
+    def _parts(self, texts: ClassTexts) -> list[Tensor]:
+        verb, noun = texts.parts_of_speech(self.name)
+        return [noun, verb]

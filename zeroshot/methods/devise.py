@@ -9,15 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from smie_pipe.zeroshot.methods.base import (
-    ClassTexts,
-    TrainingData,
-    check_positive,
-    normalise,
-    seeded,
-)
+from smie_pipe.zeroshot.methods.base import TrainingData, check_positive, normalise, seeded
 from smie_pipe.zeroshot.methods.batches import batches
 from smie_pipe.zeroshot.methods.losses import rank_hinge
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
 class Projections(nn.Module):

@@ -26,7 +26,7 @@ METHODS: dict[str, str | type] = {
     "revise": "smie_pipe.zeroshot.methods.revise:ReViSE",
     "jpose": "smie_pipe.zeroshot.methods.jpose:JPoSE",
     "cada-vae": "smie_pipe.zeroshot.methods.cadavae:CADAVAE",
-    "synse": "smie_pipe.zeroshot.synse:SynSE",
+    "synse": "smie_pipe.zeroshot.methods.cadavae:SynSE",
     "ridge": "smie_pipe.zeroshot.methods.ridge:Ridge",
 }
 """Name -> class, or where it is: ``"package.module:Class"`` or ``"path/to/file.py:Class"``."""

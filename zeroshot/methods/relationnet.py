@@ -10,15 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smie_pipe.zeroshot.methods.base import (
-    ClassTexts,
-    TrainingData,
-    check_positive,
-    normalise,
-    scaled,
-    seeded,
-)
+from smie_pipe.zeroshot.methods.base import TrainingData, check_positive, normalise, scaled, seeded
 from smie_pipe.zeroshot.methods.batches import batches
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
 class RelationModule(nn.Module):

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.zeroshot.methods.base import ClassTexts, TrainingData
+from smie_pipe.zeroshot.methods.base import TrainingData
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
 @dataclass

@@ -16,16 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
-from smie_pipe.zeroshot.methods.base import (
-    ClassTexts,
-    TrainingData,
-    check_positive,
-    normalise,
-    seeded,
-)
+from smie_pipe.zeroshot.methods.base import TrainingData, check_positive, normalise, seeded
 from smie_pipe.zeroshot.methods.batches import Batch, epoch_of_batches, pick
-from smie_pipe.zeroshot.methods.estimator import Estimator
-from smie_pipe.zeroshot.scoring import score_pairs
+from smie_pipe.zeroshot.methods.estimator import Estimator, score_pairs
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 CHOICES = {
     "estimator": ("jsd", "infonce"),

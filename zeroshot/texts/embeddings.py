@@ -18,7 +18,7 @@ from smie_pipe.zeroshot.texts.models import TextModel
 from smie_pipe.zeroshot.texts.sentences import LABELS, class_sentences, verbs_and_nouns
 
 if TYPE_CHECKING:
-    from smie_pipe.zeroshot.methods.base import ClassTexts
+    from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def class_texts(
     """
     import torch
 
-    from smie_pipe.zeroshot.methods.base import ClassTexts
+    from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
     if str(model).endswith(".npy"):
         rows = _ready_made(Path(model), len(class_names), source, parts_of_speech)

@@ -15,7 +15,8 @@ import torch
 
 from smie_pipe.backbones.features.store import FeatureSet
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.zeroshot.methods.base import ClassTexts, Method, TrainingData
+from smie_pipe.zeroshot.methods.base import Method, TrainingData
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
 class Interrupted(Exception):

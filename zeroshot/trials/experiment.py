@@ -18,8 +18,8 @@ from smie_pipe.backbones.features.store import FeatureSet, read_features
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
-from smie_pipe.zeroshot.methods.base import ClassTexts
 from smie_pipe.zeroshot.methods.registry import method_class
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.texts.embeddings import class_texts
 from smie_pipe.zeroshot.training.held_out import FEWEST
 from smie_pipe.zeroshot.training.train import has_masked

@@ -27,8 +27,9 @@ from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig
 from smie_pipe.zeroshot.evaluate import Measures, measure
 from smie_pipe.zeroshot.gzsl.calibration import calibrate, generalised
-from smie_pipe.zeroshot.methods.base import ClassTexts, Method, TrainingData
+from smie_pipe.zeroshot.methods.base import Method, TrainingData
 from smie_pipe.zeroshot.methods.registry import method_class
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.training.held_out import choose
 from smie_pipe.zeroshot.training.train import Diverged, has_masked, seen_training_data, train
 from smie_pipe.zeroshot.trials.results import Result, result_from

@@ -8,8 +8,9 @@ from safetensors.torch import save_file
 from smie_pipe.backbones.config import ExtractConfig, ExtractRun
 from smie_pipe.backbones.features.extract import adopt_weights, extract, mask_clips, random_order
 from smie_pipe.backbones.features.key_frames import drop_key_frames
-from smie_pipe.backbones.features.store import PARTS, read_features
+from smie_pipe.backbones.features.store import read_features
 from smie_pipe.backbones.networks.registry import build
+from smie_pipe.backbones.subsets import PARTS
 from smie_pipe.backbones.weights import load_backbone, read_metadata, save_backbone
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile

@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from smie_pipe.backbones.features.store import PARTS, FeatureSet, read_features, write_features
+from smie_pipe.backbones.features.store import FeatureSet, read_features, write_features
+from smie_pipe.backbones.subsets import PARTS
 from smie_pipe.preprocessing.foundation.errors import InputError
 
 

@@ -4,11 +4,12 @@ import pickle
 import numpy as np
 import pytest
 
-from smie_pipe.preprocessing.clips.from_arrays import export_arrays, raw_bodies
+from smie_pipe.preprocessing.clips.from_arrays import raw_bodies
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.preprocess import preprocess
 from smie_pipe.preprocessing.raw.pickles import array_pickle, plain_pickle
+from smie_pipe.preprocessing.skeletons.export import export_arrays
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile, write_skeletons
 
 NAMES = ["S001C001P001R001A001", "S001C002P002R001A002", "S001C003P003R001A050"]

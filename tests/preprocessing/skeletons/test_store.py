@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.skeletons.store import Finding, SkeletonFile, write_skeletons
+from smie_pipe.preprocessing.skeletons.store import SkeletonFile, write_skeletons
 
 
 @pytest.fixture

@@ -2,18 +2,8 @@ import numpy as np
 import pytest
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.zeroshot.gzsl.stacking import (
-    Clues,
-    Contest,
-    SeenClassifier,
-    at,
-    clues,
-    contest,
-    curve,
-    fit_gate,
-    harmonic,
-    joined,
-)
+from smie_pipe.zeroshot.gzsl.gate import Clues, SeenClassifier, clues, fit_gate
+from smie_pipe.zeroshot.gzsl.stacking import Contest, at, contest, curve, harmonic, joined
 
 
 def _problem(seed=0, clips=300, lean=1.5):

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.zeroshot.methods.base import ClassTexts, TrainingData, scaled, seeded
+from smie_pipe.zeroshot.methods.base import TrainingData, scaled, seeded
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
 def texts(classes=3, width=4):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.zeroshot.methods.base import ClassTexts, Method, TrainingData, fit
+from smie_pipe.zeroshot.methods.base import Method, TrainingData, fit
 from smie_pipe.zeroshot.methods.registry import (
     METHODS,
     build_method,
@@ -17,6 +17,7 @@ from smie_pipe.zeroshot.methods.registry import (
     method_name,
     method_options,
 )
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 CPU = torch.device("cpu")
 STEP = {"lr": 1e-3, "epochs": 40}

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.zeroshot.methods.base import ClassTexts, TrainingData, fit
+from smie_pipe.zeroshot.methods.base import TrainingData, fit
 from smie_pipe.zeroshot.methods.batches import Batch, roll
 from smie_pipe.zeroshot.methods.estimator import Estimator
 from smie_pipe.zeroshot.methods.registry import method_options
@@ -22,6 +22,7 @@ from smie_pipe.zeroshot.methods.smie import (
     pair_scores,
     total_loss,
 )
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 SMALL = {"epochs": 3, "batch": 16, "hidden1": 12, "hidden2": 8}
 CPU = torch.device("cpu")

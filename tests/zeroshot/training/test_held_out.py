@@ -7,7 +7,8 @@ import torch
 
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods import registry as methods
-from smie_pipe.zeroshot.methods.base import ClassTexts, TrainingData
+from smie_pipe.zeroshot.methods.base import TrainingData
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.training.held_out import checkpoints, choose, divide
 from smie_pipe.zeroshot.training.train import of_classes, seen_training_data
 

@@ -17,8 +17,8 @@ from safetensors.numpy import load_file
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
 from smie_pipe.zeroshot.methods import registry as methods
-from smie_pipe.zeroshot.methods.base import ClassTexts
 from smie_pipe.zeroshot.methods.ridge import Ridge
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.trials import experiment
 from smie_pipe.zeroshot.trials.experiment import SomeFailed, run_experiments
 from smie_pipe.zeroshot.trials.results import read_results

@@ -1,4 +1,4 @@
-"""What a preprocessing run did, for the table at its end."""
+"""What a preprocessing run found: recordings left out or noticed, and its report."""
 
 from __future__ import annotations
 
@@ -6,11 +6,37 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from smie_pipe.preprocessing.skeletons.store import Finding
+if TYPE_CHECKING:
+    pass
+
+
+FINDING_GROUPS = {"rejected": ("damaged", "excluded"), "noticed": ("noticed",)}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about one recording or action that its user should know."""
+
+    name: str
+    """Name of the recording or of the clip."""
+    path: str
+    """Where it was read."""
+    line: int
+    """Line in that file, from 1; 0 where it concerns no line."""
+    reason: str
+    """A few words, the same for all of a kind, to be counted."""
+    detail: str = ""
+    """The whole message."""
+    severity: str = "damaged"
+    """``damaged``: left out for a fault in a file. ``excluded``: left out by a rule, such as the
+    official list. ``noticed``: in the file all the same."""
+
 
 EXAMPLES = 3
+
+
 SEVERITIES = {
     "damaged": "left out, damaged",
     "excluded": "left out by rule",

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch._dynamo.exc import TorchDynamoException
 
-from smie_pipe.backbones.compiled import compiled, compiling_explained
+from smie_pipe.backbones.hardware.precision import compiled, compiling_explained
 from smie_pipe.preprocessing.foundation.errors import InputError
 
 

@@ -5,7 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
-from smie_pipe.preprocessing.hdf5 import new_file
+from smie_pipe.preprocessing.foundation.whole_files import new_file
 
 
 @contextlib.contextmanager

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from smie_pipe.zeroshot.methods.estimator import Estimator
-from smie_pipe.zeroshot.scoring import _folded, score_pairs
+from smie_pipe.zeroshot.methods.estimator import Estimator, _folded, score_pairs
 
 
 @pytest.fixture

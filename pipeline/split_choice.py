@@ -1,0 +1,48 @@
+"""Which splits of a run folder the names on the command line stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
+from smie_pipe.run_folder import RunFolder
+
+
+def stand_for(
+    names: Sequence[str], present: Sequence[str], dataset: str, class_names: Sequence[str]
+) -> list[str]:
+    """Return the splits that the names stand for, each once: ``ntu60-smie`` is its three folds.
+
+    All forms of ``smie_pipe.zeroshot.splits.resolve`` are understood, and groups of splits of
+    the user's own by those ``present``. A name that stands for nothing comes back as it is.
+    """
+    from smie_pipe.zeroshot.splits import resolve
+    from smie_pipe.zeroshot.trials.results import split_set
+
+    found: list[str] = []
+    for name in names:
+        if name in present:
+            found.append(name)
+            continue
+        try:
+            found += [split.name for split in resolve(name, dataset, class_names)]
+        except InputError:
+            found += [split for split in present if split_set(split) == name] or [name]
+    return list(dict.fromkeys(found))
+
+
+def choose_splits(run: RunFolder, names: Sequence[str], filename: str, stage: str) -> list[str]:
+    """Return the splits to work on: those named, or all that have ``filename``.
+
+    Raises
+    ------
+    InputError
+        If a named split has no such file, or none has; it says which stage to run.
+    """
+    present = run.splits_with(filename)
+    missing = [name for name in names if name not in present]
+    if missing and present:
+        raise unknown_choice(f"split in {run.path}", missing[0], present)
+    if not present:
+        run.require(run.path / "SPLIT" / filename, stage)
+    return list(names) or present
