@@ -71,7 +71,9 @@ def test_the_command_line_runs_beside_packages_of_our_folders_names(environment,
         return run(*words, cwd=tmp_path, env=settings)
 
     assert "smie-pipe" in call(command, "--version")
-    where = call(environment / "bin" / "python", "-c", "import smie_pipe; print(smie_pipe.__file__)")
+    where = call(
+        environment / "bin" / "python", "-c", "import smie_pipe; print(smie_pipe.__file__)"
+    )
     assert str(environment) in where
     call(command, "simulate", "raw", "--classes", "3", "--performers", "2")
     module = (environment / "bin" / "python", "-m", "smie_pipe")
