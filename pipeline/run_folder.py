@@ -13,6 +13,7 @@ from typing import Any
 
 from smie_pipe import provenance
 from smie_pipe.backbones.hardware.distributed import is_main, join, size
+from smie_pipe.preprocessing.foundation.digests import digest_file, digest_json
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 
@@ -36,7 +37,7 @@ class Task:
     @property
     def fingerprint(self) -> str:
         """A digest of all that decides the output's content."""
-        return provenance.digest_json([self.key, dict(self.options), dict(self.inputs), self.seed])
+        return digest_json([self.key, dict(self.options), dict(self.inputs), self.seed])
 
 
 class RunFolder:
@@ -77,7 +78,7 @@ class RunFolder:
             same = (str(path.relative_to(self.path)), stat.st_size, stat.st_mtime_ns)
             if same == (made.get("path"), made.get("size"), made.get("mtime_ns")):
                 return made["digest"]
-        return provenance.digest_file(path)
+        return digest_file(path)
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return what ran, by task key; empty in a new folder."""
@@ -141,7 +142,7 @@ class RunFolder:
             "inputs": dict(task.inputs),
             "output": {
                 "path": str(task.output.relative_to(self.path)),
-                "digest": provenance.digest_file(task.output),
+                "digest": digest_file(task.output),
                 "size": stat.st_size,
                 "mtime_ns": stat.st_mtime_ns,
             },
