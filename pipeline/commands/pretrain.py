@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@click.command("pretrain-backbone", cls=Stage)
+@click.command(
+    "pretrain-backbone",
+    cls=Stage,
+    example="smie-pipe --run runs/ntu60 pretrain-backbone --split ntu60-smie",
+)
 @click.option(
     "--split",
     "specs",
