@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from smie_pipe.backbones.networks.registry import BACKBONES
 from smie_pipe.preprocessing.foundation.options import Option, check
 
 
@@ -18,8 +19,11 @@ class PretrainConfig:
     """Choices that decide the weights `pretrain-backbone` writes; the paper's set-up."""
 
     backbone: Annotated[
-        Literal["stgcn", "shift-gcn"],
-        Option("stgcn (SMIE's own setting) or shift-gcn (the setting with SynSE's features)."),
+        str,
+        Option(
+            "stgcn (SMIE's own setting) or shift-gcn (the setting with SynSE's features).",
+            among=tuple(BACKBONES),
+        ),
     ] = "stgcn"
     epochs: Annotated[int, Option("Length of the cosine from lr to zero.", at_least=1)] = 150
     batch: Annotated[
@@ -36,14 +40,6 @@ class PretrainConfig:
             "Speed",
         ),
     ] = "float32"
-    compile: Annotated[
-        bool,
-        Option(
-            "Run the network through torch.compile: untested on a GPU; refused for ST-GCN "
-            "on a CPU, where it cannot be built.",
-            "Speed",
-        ),
-    ] = False
     dropout: Annotated[
         float,
         Option(
@@ -62,11 +58,11 @@ class PretrainConfig:
             "Training",
         ),
     ] = True
-    settle: Annotated[
+    recalibrate: Annotated[
         bool,
         Option(
-            "Measure batch normalisation's statistics anew, without dropout, when weights "
-            "are final.",
+            "Recalibrate batch normalisation: measure its statistics anew, without dropout, "
+            "over the training clips when weights are final.",
             "Training",
         ),
     ] = True
@@ -169,7 +165,6 @@ class ExtractRun:
             "Every clip is read once, so reading ahead is as good as keeping them all.", "Speed"
         ),
     ] = "no"
-    compile: Annotated[bool, Option("Run the network through torch.compile.", "Speed")] = False
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all of them in one message."""

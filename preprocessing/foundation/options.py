@@ -37,6 +37,8 @@ class Option:
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
+    among: tuple[str, ...] = ()
+    """Words, where a registry knows them and no ``Literal`` can."""
 
     def bounds(self) -> str:
         """Return the bounds in words: ``at least 1``, ``1 to 3``; empty where there are none."""
@@ -77,9 +79,9 @@ class Choice:
 
     @property
     def allowed(self) -> tuple[str, ...]:
-        """The words of a ``Literal``, else nothing."""
+        """The fixed words it may be, by ``Literal`` or by ``among``; empty where any will do."""
         is_literal = typing.get_origin(self.type) is typing.Literal
-        return tuple(map(str, typing.get_args(self.type))) if is_literal else ()
+        return tuple(map(str, typing.get_args(self.type))) if is_literal else self.option.among
 
 
 @functools.cache
