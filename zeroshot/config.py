@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from smie_pipe.preprocessing.foundation.errors import InputError
@@ -40,6 +41,15 @@ class TextSource:
 
     text: str = LABELS
     model: str = SENTENCE_BERT
+    combine: Literal["views", "concat", "mean"] = "views"
+    centred: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the texts are called in tables and folders: source, and how it is combined."""
+        several = "+" in self.text or ".csv" in self.text.lower()
+        combined = f"-{self.combine}" if several and self.combine != "views" else ""
+        return Path(self.text).name + combined + "-centred" * self.centred
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,13 @@ class ZeroShotConfig:
     seeds: int = 1
     """Trainings per split and method; their seeds count up from the run's seed."""
     text: tuple[str, ...] = (LABELS,)
-    """Class texts: labels, descriptions, or a CSV of your own. Several are compared."""
+    """Class texts: labels, descriptions, several text sets joined as label+definition+motion, or
+    a CSV of your own (FILE.csv, or FILE.csv:motion for one column). Several are compared."""
+    combine: Literal["views", "concat", "mean"] = "views"
+    """How several text sets become one text. views: kept apart for methods that read them so,
+    joined to one vector for the others; concat: joined for all; mean: averaged for all."""
+    centre_texts: bool = False
+    """Take the mean text of the seen classes off every text, for every method."""
     text_model: tuple[str, ...] = (SENTENCE_BERT,)
     """Text model by hub name or folder, or ready-made embeddings (.npy). Several are compared."""
     verbs_nouns: str | None = None
@@ -94,7 +110,11 @@ class ZeroShotConfig:
 
     def sources(self) -> list[TextSource]:
         """Return every text source with every text model, in the order given."""
-        return [TextSource(text, model) for model in self.text_model for text in self.text]
+        return [
+            TextSource(text, model, self.combine, self.centre_texts)
+            for model in self.text_model
+            for text in self.text
+        ]
 
 
 @dataclass(frozen=True)
@@ -117,6 +137,10 @@ def _checks(c: ZeroShotConfig) -> list[tuple[bool, str]]:
         (not c.method, "method is empty; name at least one"),
         (c.seeds < 1, f"seeds must be at least 1, got {c.seeds}"),
         (not c.text, "text is empty; name at least one source"),
+        (
+            c.combine not in ("views", "concat", "mean"),
+            f"combine: views, concat or mean, got {c.combine!r}",
+        ),
         (not c.text_model, "text_model is empty; name at least one"),
         (
             not 0 < c.held_out_share <= 0.5,
