@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from smie_pipe.backbones.networks.registry import BACKBONES
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 
-BACKBONE_NAMES = ("stgcn", "shift-gcn")
 PRECISIONS = ("float32", "tf32", "bf16", "float64")
 SELECTIONS = ("last", "best-on-seen-test")
 MASKS = ("key-frames", "key-frames+random")
@@ -34,23 +34,21 @@ class PretrainConfig:
     precision: str = "float32"
     """``bf16``: autocast (weights stay float32). ``tf32``: a GPU may round factors to 10 bits.
     ``float64``: slow, for checks."""
-    compile: bool = False
-    """Run the network through ``torch.compile``: untested on a GPU; refused for ST-GCN on a CPU,
-    where it cannot be built."""
     dropout: float = 0.5
     """Of ST-GCN's temporal convolutions; Shift-GCN has none."""
     share_absent: bool = True
     """ST-GCN: run one absent body a batch for all clips without a second person. False runs each
     and every one through the network in training, as public code does."""
-    settle: bool = True
-    """Measure batch normalisation's statistics anew, without dropout, when weights are final."""
+    recalibrate: bool = True
+    """Recalibrate batch normalisation: measure its statistics anew, without dropout, over the
+    training clips when weights are final."""
     select: str = "last"
     """``best-on-seen-test`` keeps the epoch that scores best on the *test* clips of the seen
     classes, as public code does: the seen-class accuracy is then optimistic."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all of them in one message."""
-        _known("backbone", self.backbone, BACKBONE_NAMES)
+        _known("backbone", self.backbone, BACKBONES)
         _known("precision", self.precision, PRECISIONS)
         _known("way to select an epoch", self.select, SELECTIONS)
         _sound(
@@ -116,8 +114,6 @@ class ExtractRun:
     """Clips a step and process."""
     resident: str = "no"
     """Every clip is read once, so reading ahead is as good as keeping them all."""
-    compile: bool = False
-    """Run the network through ``torch.compile``."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""

@@ -33,6 +33,8 @@ class Task:
     options: Mapping[str, Any]
     inputs: Mapping[str, str]
     seed: int | None = None
+    modernise: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    """Turns the options that an older version recorded into today's names and values."""
 
     @property
     def fingerprint(self) -> str:
@@ -111,7 +113,7 @@ class RunFolder:
         if not task.output.exists():
             return False
         entry = self.records().get(task.key)
-        if entry and entry["fingerprint"] == task.fingerprint:
+        if entry and _made_so(entry, task):
             if self.digest(task.output) == entry["output"]["digest"]:
                 return True
             raise InputError(f"{task.output} was changed since it was made; {_REMEDY}")
@@ -175,12 +177,25 @@ def _agreed(look: Callable[[], bool]) -> bool:
 _REMEDY = "give --overwrite to make it anew, or another --run folder to keep both"
 
 
+def _made_so(entry: Mapping[str, Any], task: Task) -> bool:
+    """Tell whether an output was made as the task would, be it by an older version."""
+    if entry["fingerprint"] == task.fingerprint:
+        return True
+    then = entry["inputs"], entry["seed"], _plain(task.modernise(entry["options"]))
+    return then == (dict(task.inputs), task.seed, _plain(task.options))
+
+
+def _plain(values: Mapping[str, Any]) -> Any:
+    """Return values as JSON gives them back."""
+    return json.loads(json.dumps(dict(values), default=str))
+
+
 def _difference(entry: Mapping[str, Any] | None, task: Task) -> str:
     """Say in what the recorded way of making an output differs from the one asked for."""
     if entry is None:
         return "and run.json does not say what made it"
-    asked = json.loads(json.dumps({**task.options, "seed": task.seed}, default=str))
-    made = {**entry["options"], "seed": entry["seed"]}
+    asked = _plain({**task.options, "seed": task.seed})
+    made = _plain({**task.modernise(entry["options"]), "seed": entry["seed"]})
     changed = [
         f"{name} {made.get(name)!r} then, {asked.get(name)!r} now"
         for name in sorted({*asked, *made})

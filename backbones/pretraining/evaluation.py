@@ -45,7 +45,7 @@ def finish_epoch(
         "seen_test_accuracy": None,
     }
     if measured:
-        model = settled(job, state.model, clips)
+        model = recalibrated(job, state.model, clips)
         row["seen_test_accuracy"] = seen_test_accuracy(job, model, tests)
         if job.config.select != "last":
             _remember_best(state, model, row)
@@ -124,7 +124,7 @@ def _remedy(job: Job, rows: np.ndarray) -> str:
     )
 
 
-def settled(job: Job, model: Classifier, clips: Clips) -> Classifier:
+def recalibrated(job: Job, model: Classifier, clips: Clips) -> Classifier:
     """Return a copy of the model, ready to evaluate, its running statistics measured anew.
 
     Parameters
@@ -142,10 +142,10 @@ def settled(job: Job, model: Classifier, clips: Clips) -> Classifier:
     and batch normalization"). After few steps, as on small sets, the network then names test
     clips at chance with 100 % training accuracy. One pass over the training clips without
     dropout measures what evaluation will meet (as Wu and Johnson's "precise" normalisation,
-    2021). Public code does not do this; ``settle=False`` leaves it out.
+    2021). Public code does not do this; ``recalibrate=False`` leaves it out.
     """
     model = copy.deepcopy(model)
-    if job.config.settle:
+    if job.config.recalibrate:
         _measure(job, model, clips)
     return model.eval()
 

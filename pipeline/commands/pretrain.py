@@ -118,6 +118,7 @@ def run_pretrain(
         options=options,
         inputs=inputs,
         seed=study.seed,
+        modernise=modernise,
     )
     if run.is_done(task, overwrite=overwrite):
         logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
@@ -139,6 +140,19 @@ def run_pretrain(
             resume=not overwrite,
             run=how,
         )
+
+
+def modernise(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that an older version recorded, in today's names.
+
+    ``settle`` is called ``recalibrate`` now, and ``compile`` is gone where it was off.
+    """
+    known = dict(options)
+    if "settle" in known:
+        known["recalibrate"] = known.pop("settle")
+    if known.get("compile") is False:
+        del known["compile"]
+    return known
 
 
 @dataclasses.dataclass(frozen=True)

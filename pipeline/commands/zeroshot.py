@@ -82,7 +82,7 @@ def _check_backbones(run: RunFolder, splits: Sequence[str]) -> None:
     """Refuse features of a backbone that has been trained anew since."""
     import h5py
 
-    from smie_pipe.backbones.features.extract import file_digest
+    from smie_pipe.preprocessing.foundation.digests import is_digest_of
 
     for split in splits:
         backbone = run.backbone(split)
@@ -90,7 +90,7 @@ def _check_backbones(run: RunFolder, splits: Sequence[str]) -> None:
             continue
         with h5py.File(run.features(split)) as file:
             made_by = file.attrs.get("backbone_digest")
-        if made_by not in (None, file_digest(backbone)):
+        if made_by is not None and not is_digest_of(made_by, backbone):
             raise InputError(
                 f"{run.features(split)} holds the features of another backbone than {backbone}, "
                 f"which was made since: run extract --split {split} --overwrite"
