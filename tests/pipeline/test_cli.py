@@ -14,6 +14,7 @@ from smie_pipe.cli import cli, read_config
 from smie_pipe.preprocessing.foundation.errors import InputError
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+COMMANDS = (Path(__file__).parents[2] / "docs/commands.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -27,11 +28,11 @@ def smie(tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
-def test_every_command_has_help_and_stands_in_the_readme(name):
+def test_every_command_has_help_and_stands_in_the_documents(name):
     result = CliRunner().invoke(cli, [name, "--help"])
     assert result.exit_code == 0
     assert cli.commands[name].help
-    assert f"`{name}" in README or f"smie-pipe {name}" in README
+    assert any(f"`{name}" in page or f"smie-pipe {name}" in page for page in (README, COMMANDS))
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
