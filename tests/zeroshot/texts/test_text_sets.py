@@ -176,12 +176,11 @@ def test_a_faulty_view_is_named():
 
 
 def test_the_centre_is_of_seen_classes_alone_and_serves_any_others():
-    texts = ClassTexts.of_views(tables(3, [4, 6]))
+    raw = tables(3, [4, 6])
+    texts = ClassTexts.of_views(raw)
     seen = [0, 2, 4]
     centre = TextCentre.of(texts.take(seen))
-    changed = ClassTexts.of_views(
-        [t.index_fill(0, torch.tensor([1, 3]), 7.0) for t in texts.views]
-    )
+    changed = ClassTexts.of_views([t.index_fill(0, torch.tensor([1, 3]), 7.0) for t in raw])
     for name, mean in TextCentre.of(changed.take(seen)).means.items():
         assert torch.equal(mean, centre.means[name])
     moved = centre.apply(texts)
