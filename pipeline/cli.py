@@ -11,6 +11,7 @@ import click
 
 from smie_pipe.backbones.hardware.distributed import is_main
 from smie_pipe.commands.demo import demo
+from smie_pipe.commands.describe_classes import describe_classes
 from smie_pipe.commands.export import export
 from smie_pipe.commands.extract import extract
 from smie_pipe.commands.help import help_command
@@ -36,6 +37,7 @@ COMMANDS: tuple[click.Command, ...] = (
     inspect,
     export,
     import_features,
+    describe_classes,
     info,
     help_command,
 )

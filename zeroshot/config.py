@@ -41,6 +41,15 @@ class TextSource:
 
     text: str = LABELS
     model: str = SENTENCE_BERT
+    combine: Literal["views", "concat", "mean"] = "views"
+    centred: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the texts are called in tables and folders: source, and how it is combined."""
+        several = "+" in self.text or ".csv" in self.text.lower()
+        combined = f"-{self.combine}" if several and self.combine != "views" else ""
+        return Path(self.text).name + combined + "-centred" * self.centred
 
 
 @dataclass(frozen=True)
@@ -64,10 +73,28 @@ class ZeroShotConfig:
     text: Annotated[
         tuple[str, ...],
         Option(
-            "Class texts: labels, descriptions, or a CSV of your own. Several are compared.",
+            "Class texts: labels, descriptions, several text sets joined as "
+            "label+definition+motion, or a CSV of your own (FILE.csv, or FILE.csv:motion for one "
+            "column). Several are compared.",
             "Class texts",
         ),
     ] = (LABELS,)
+    combine: Annotated[
+        Literal["views", "concat", "mean"],
+        Option(
+            "How several text sets become one text. views: kept apart for methods that read "
+            "them so, joined to one vector for the others; concat: joined for all; mean: "
+            "averaged for all.",
+            "Class texts",
+        ),
+    ] = "views"
+    centre_texts: Annotated[
+        bool,
+        Option(
+            "Take the mean text of the seen classes off every text, for every method.",
+            "Class texts",
+        ),
+    ] = False
     text_model: Annotated[
         tuple[str, ...],
         Option(
@@ -159,7 +186,11 @@ class ZeroShotConfig:
 
     def sources(self) -> list[TextSource]:
         """Return every text source with every text model, in the order given."""
-        return [TextSource(text, model) for model in self.text_model for text in self.text]
+        return [
+            TextSource(text, model, self.combine, self.centre_texts)
+            for model in self.text_model
+            for text in self.text
+        ]
 
 
 @dataclass(frozen=True)

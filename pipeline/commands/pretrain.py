@@ -149,11 +149,14 @@ def run_pretrain(
 def modernise(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that an older version recorded, in today's names.
 
-    ``settle`` is called ``recalibrate`` now, and ``compile`` is gone where it was off.
+    ``settle`` is called ``recalibrate`` now, ``select`` ``keep_epoch``, and ``compile`` is gone
+    where it was off.
     """
     known = dict(options)
     if "settle" in known:
         known["recalibrate"] = known.pop("settle")
+    if "select" in known:
+        known["keep_epoch"] = known.pop("select").replace("best-on-", "best-")
     if known.get("compile") is False:
         del known["compile"]
     return known
