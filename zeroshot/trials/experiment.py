@@ -240,6 +240,7 @@ def _texts(
                 class_names,
                 source=source.text,
                 model=source.model,
+                combine=source.combine,
                 parts_of_speech=parts_of_speech,
                 verbs_nouns=own,
             )
@@ -317,11 +318,14 @@ def _digest(task: Task, features: str) -> str:
     """Return digests of the features and of all else: the same digests, the same result."""
     texts = hashlib.sha256()
     parts = (task.texts.verb, task.texts.noun) if needs_parts(task.variant) else ()
-    for table in (task.texts.sentence, *parts):
+    views = task.texts.views if len(task.texts.views) > 1 else ()
+    for table in (task.texts.sentence, *parts, *views):
         texts.update(b"-" if table is None else np.ascontiguousarray(table).tobytes())
     config: dict[str, Any] = {"select": task.config.select, "gzsl": task.config.gzsl}
     if task.config.select != "last" or task.config.gzsl != "none":
         config["held_out"] = [task.config.held_out_share, task.config.held_out_folds]
+    if task.texts.source.centred:
+        config["centred"] = True
     said = {
         "recipe": RECIPE,
         "texts": texts.hexdigest(),
