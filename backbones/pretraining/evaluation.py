@@ -33,7 +33,7 @@ def finish_epoch(
     """Return what the epoch gave, and make the state that of the next one's start."""
     sizes = torch.tensor([len(positions) for positions in order], device=losses.device)
     count, epoch = int(sizes.sum()), state.epoch + 1
-    every = 1 if job.config.select != "last" else job.run.seen_test_every
+    every = 1 if job.config.keep_epoch != "last" else job.run.seen_test_every
     measured = bool(every) and (epoch % every == 0 or epoch == job.config.epochs)
     row: Row = {
         "epoch": epoch,
@@ -47,7 +47,7 @@ def finish_epoch(
     if measured:
         model = recalibrated(job, state.model, clips)
         row["seen_test_accuracy"] = seen_test_accuracy(job, model, tests)
-        if job.config.select != "last":
+        if job.config.keep_epoch != "last":
             _remember_best(state, model, row)
     state.history.append(row)
     state.epoch, state.step, state.seconds = epoch, 0, 0.0

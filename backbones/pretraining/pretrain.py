@@ -221,7 +221,7 @@ def _open_sources(job: Job, state: State) -> tuple[Clips, Clips | None]:
     """Open the clips to train on and those of the seen-class test; check the memory left."""
     path, rows, device = job.parts.path, job.parts.rows, job.group.device
     clips = open_clips(path, rows["seen_train"], device, job.run.resident)
-    often = job.run.seen_test_every or job.config.select != "last"
+    often = job.run.seen_test_every or job.config.keep_epoch != "last"
     resident = job.run.resident if often else "no"
     tests = (
         open_clips(path, rows["seen_test"], device, resident) if len(rows["seen_test"]) else None
@@ -304,7 +304,7 @@ def _report(
         classes=len(job.parts.seen),
         epochs=job.config.epochs,
         epoch_kept=epoch,
-        selected=job.config.select,
+        selected=job.config.keep_epoch,
         loss=kept["loss"],
         train_accuracy=kept["train_accuracy"],
         seen_test_accuracy=accuracy,

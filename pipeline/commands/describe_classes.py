@@ -11,7 +11,12 @@ from smie_pipe.stage import Stage, json_option, overwrite_option, report
 from smie_pipe.study import Study, pass_study
 
 
-@click.command("describe-classes", cls=Stage)
+@click.command(
+    "describe-classes",
+    cls=Stage,
+    example="smie-pipe --run runs/mine describe-classes --out texts.csv\n"
+    "smie-pipe --run runs/mine zeroshot --text texts.csv",
+)
 @click.option(
     "--out",
     required=True,
@@ -35,12 +40,7 @@ def describe_classes(
     A row a class with the columns name,label,definition,motion. Classes of NTU RGB+D and
     PKU-MMD come filled in. The prompt beside it asks a language model of your choice for the
     rest; this program never calls one.
-
-    \b
-    Example:
-      smie-pipe --run runs/mine describe-classes --out texts.csv
-      smie-pipe --run runs/mine zeroshot --text texts.csv
-    """  # noqa: D301
+    """
     from smie_pipe.zeroshot.texts.template import template, write_template
 
     if out.exists() and not overwrite:

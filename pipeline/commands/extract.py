@@ -25,7 +25,7 @@ from smie_pipe.study import Study, pass_study
 logger = logging.getLogger(__name__)
 
 
-@click.command("extract", cls=Stage)
+@click.command("extract", cls=Stage, example="smie-pipe --run runs/ntu60 extract")
 @click.option(
     "--split",
     "names",

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@click.command("pretrain-backbone", cls=Stage)
+@click.command(
+    "pretrain-backbone",
+    cls=Stage,
+    example="smie-pipe --run runs/ntu60 pretrain-backbone --split ntu60-smie",
+)
 @click.option(
     "--split",
     "specs",
@@ -145,11 +149,14 @@ def run_pretrain(
 def modernise(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that an older version recorded, in today's names.
 
-    ``settle`` is called ``recalibrate`` now, and ``compile`` is gone where it was off.
+    ``settle`` is called ``recalibrate`` now, ``select`` ``keep_epoch``, and ``compile`` is gone
+    where it was off.
     """
     known = dict(options)
     if "settle" in known:
         known["recalibrate"] = known.pop("settle")
+    if "select" in known:
+        known["keep_epoch"] = known.pop("select").replace("best-on-", "best-")
     if known.get("compile") is False:
         del known["compile"]
     return known

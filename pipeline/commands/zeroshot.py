@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@click.command("zeroshot", cls=Stage)
+@click.command(
+    "zeroshot",
+    cls=Stage,
+    example="smie-pipe --run runs/ntu60 zeroshot --method smie,ridge --seeds 5",
+)
 @click.option(
     "--split",
     "names",

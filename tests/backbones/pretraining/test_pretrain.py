@@ -304,13 +304,13 @@ def test_recalibration_measures_what_evaluation_meets(small_skeletons, tmp_path)
 
 def test_the_best_epoch_on_the_test_clips_can_be_kept_and_is_named_so(small_skeletons, tmp_path):
     output = tmp_path / "backbone.safetensors"
-    config = PretrainConfig(epochs=3, batch=8, select="best-on-seen-test")
+    config = PretrainConfig(epochs=3, batch=8, keep_epoch="best-seen-test")
     report = train(small_skeletons(), output, config)
     accuracies = [float(row["seen_test_accuracy"]) for row in rows(output)]
     assert report.seen_test_accuracy == max(accuracies)
     assert report.epoch_kept == 1 + accuracies.index(max(accuracies))
     assert "optimistic" in str(report)
-    assert read_metadata(output)["pretraining"]["select"] == "best-on-seen-test"
+    assert read_metadata(output)["pretraining"]["keep_epoch"] == "best-seen-test"
     assert read_metadata(output)["epoch"] == report.epoch_kept
 
 

@@ -42,3 +42,5 @@ def test_another_way_is_told_in_todays_words(made, tmp_path, options, words):
 def test_a_compiled_training_of_before_is_another_one():
     assert modernise({"compile": True, "settle": False}) == {"compile": True, "recalibrate": False}
     assert json.dumps(modernise({"compile": False})) == "{}"
+    old = {"select": "best-on-seen-test"}
+    assert modernise(old) == {"keep_epoch": "best-seen-test"}
