@@ -19,6 +19,7 @@ from smie_pipe.commands.inspect import inspect
 from smie_pipe.commands.preprocess import preprocess
 from smie_pipe.commands.pretrain import pretrain_backbone
 from smie_pipe.commands.simulate import simulate
+from smie_pipe.commands.view import view
 from smie_pipe.commands.zeroshot import zeroshot
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 from smie_pipe.study import FAILED, Study
@@ -32,6 +33,7 @@ COMMANDS: tuple[click.Command, ...] = (
     demo,
     simulate,
     inspect,
+    view,
     export,
     import_features,
     info,
