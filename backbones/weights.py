@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from smie_pipe.backbones.networks.base import Backbone
 from smie_pipe.backbones.networks.registry import build, name_of
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
@@ -27,7 +28,7 @@ DERIVED = ("A", "shift_in", "shift_out", "num_batches_tracked")
 LISTED = 12
 
 
-def save_backbone(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> None:
+def save_backbone(path: Path, model: Backbone, metadata: Mapping[str, Any]) -> None:
     """Write a backbone's weights with what is needed to build it again.
 
     Parameters
@@ -48,7 +49,7 @@ def save_backbone(path: Path, model: nn.Module, metadata: Mapping[str, Any]) -> 
 
 def load_backbone(
     path: Path, device: torch.device | str = "cpu"
-) -> tuple[nn.Module, dict[str, Any]]:
+) -> tuple[Backbone, dict[str, Any]]:
     """Return the backbone in a file of ``save_backbone``, ready to evaluate, and its metadata.
 
     Raises

@@ -11,8 +11,10 @@ import click
 
 from smie_pipe.backbones.hardware.distributed import is_main
 from smie_pipe.commands.demo import demo
+from smie_pipe.commands.describe_classes import describe_classes
 from smie_pipe.commands.export import export
 from smie_pipe.commands.extract import extract
+from smie_pipe.commands.help import help_command
 from smie_pipe.commands.import_features import import_features
 from smie_pipe.commands.info import info
 from smie_pipe.commands.inspect import inspect
@@ -22,6 +24,7 @@ from smie_pipe.commands.simulate import simulate
 from smie_pipe.commands.view import view
 from smie_pipe.commands.zeroshot import zeroshot
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
+from smie_pipe.stage import misplaced
 from smie_pipe.study import FAILED, Study
 
 # In the order of the help text.
@@ -36,7 +39,9 @@ COMMANDS: tuple[click.Command, ...] = (
     view,
     export,
     import_features,
+    describe_classes,
     info,
+    help_command,
 )
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 99}
@@ -59,6 +64,13 @@ class Pipeline(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted; the same command goes on from what is whole", err=True)
             raise
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words before the first stage; a stage's option there is told its place."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise misplaced(error, ctx, args) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of the pipeline."""

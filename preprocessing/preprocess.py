@@ -8,7 +8,6 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.datasets import Dataset
 from smie_pipe.preprocessing.findings import Finding, PreprocessReport
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.options import as_plain
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.preprocessing.journal import PartialWork, remove_leftovers
 from smie_pipe.preprocessing.skeletons.store import write_skeletons
@@ -102,7 +102,7 @@ def _said_where(output: Path) -> Iterator[None]:
 def _key(found: Source, config: PreprocessConfig) -> str:
     """Return a digest of all that decides the clips: options, classes, and the files' state."""
     digest = hashlib.sha256()
-    head = [PARTIAL_VERSION, asdict(config), found.dataset.name, found.dataset.class_ids]
+    head = [PARTIAL_VERSION, as_plain(config), found.dataset.name, found.dataset.class_ids]
     digest.update(json.dumps(head).encode())
     files = [file for one in found.recordings for file in (one.skeleton, one.labels) if file]
     for file in [*files, *found.files]:
@@ -184,7 +184,7 @@ def _write(
         class_names=found.dataset.class_names,
         class_ids=found.dataset.class_ids,
         dataset=found.dataset.name,
-        recipe=asdict(config),
+        recipe=as_plain(config),
         protocols=protocols,
         findings=findings,
         attrs={"layout": found.layout},

@@ -11,7 +11,7 @@ from smie_pipe import provenance
 from smie_pipe.stage import Stage, json_option, report
 
 
-@click.command("info", cls=Stage)
+@click.command("info", cls=Stage, example="smie-pipe info --json")
 @json_option
 def info(as_json: bool) -> None:
     """Print versions, processor and devices, for a bug report."""

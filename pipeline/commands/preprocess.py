@@ -32,7 +32,11 @@ FOLDERS = ("skeleton_dir", "label_dir", "split_dir")
 logger = logging.getLogger(__name__)
 
 
-@click.command("preprocess", cls=Stage)
+@click.command(
+    "preprocess",
+    cls=Stage,
+    example="smie-pipe --run runs/ntu60 preprocess nturgb+d_skeletons --dataset ntu60",
+)
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @config_options(PreprocessConfig)
 @config_options(PreprocessRun)
