@@ -21,6 +21,7 @@ from smie_pipe.commands.inspect import inspect
 from smie_pipe.commands.preprocess import preprocess
 from smie_pipe.commands.pretrain import pretrain_backbone
 from smie_pipe.commands.simulate import simulate
+from smie_pipe.commands.view import view
 from smie_pipe.commands.zeroshot import zeroshot
 from smie_pipe.config_file import FILE, read_config, stages_in
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
@@ -36,6 +37,7 @@ COMMANDS: tuple[click.Command, ...] = (
     demo,
     simulate,
     inspect,
+    view,
     export,
     import_features,
     describe_classes,

@@ -19,6 +19,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "cada-vae",
         "synse",
         "ridge",
+        "prototypes",
     ),
     "ablation": (
         "smie",

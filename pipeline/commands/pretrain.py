@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smie_pipe.backbones.config import PretrainConfig, PretrainRun
+from smie_pipe.backbones.pretrainings import pretraining_name, pretraining_seed
 from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.run_folder import Task
 from smie_pipe.stage import (
@@ -57,6 +59,16 @@ logger = logging.getLogger(__name__)
     help="Take a backbone trained elsewhere (.pt or .safetensors) instead of training one. "
     "Whether it has seen the unseen classes is then yours to know.",
 )
+@click.option(
+    "--pretrainings",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="Train K backbones a split, of seeds of their own: the second goes to "
+    "SPLIT/pretraining-2/ and so on, and later stages take them all. One backbone more or less "
+    "moves a split's accuracy by points.",
+)
 @config_options(PretrainConfig)
 @config_options(PretrainRun)
 @overwrite_option
@@ -67,6 +79,7 @@ def pretrain_backbone(
     specs: Sequence[str],
     protocol: str,
     weights: Path | None,
+    pretrainings: int,
     overwrite: bool,
     as_json: bool,
     **values: Any,
@@ -79,14 +92,22 @@ def pretrain_backbone(
     """
     config = build_config(PretrainConfig, values)
     how = build_config(PretrainRun, values)
-    for split in resolve_splits(study, specs):
-        made = run_pretrain(
-            study, split, protocol, config, how, weights=weights, overwrite=overwrite
+    if weights is not None and pretrainings > 1:
+        raise click.UsageError(
+            "--pretrainings trains several backbones, --weights takes a ready one: give either"
         )
+    numbers = range(1, pretrainings + 1)
+    for split, number in itertools.product(resolve_splits(study, specs), numbers):
+        made = run_pretrain(
+            study, split, protocol, config, how, number=number, weights=weights,
+            overwrite=overwrite,
+        )  # fmt: skip
+        name = pretraining_name(split.name, number)
+        said = {"split": split.name, "pretraining": number}
         if made is not None:
-            report(f"{split.name}: {made}", {"split": split.name, **made.as_dict()}, as_json)
+            report(f"{name}: {made}", {**said, **made.as_dict()}, as_json)
         elif as_json:
-            report("", {"split": split.name, "skipped": True}, as_json)
+            report("", {**said, "skipped": True}, as_json)
 
 
 def resolve_splits(study: Study, specs: Sequence[str]) -> list[Split]:
@@ -107,21 +128,25 @@ def run_pretrain(
     config: PretrainConfig,
     how: PretrainRun,
     *,
+    number: int = 1,
     weights: Path | None = None,
     overwrite: bool = False,
 ) -> PretrainReport | Adopted | None:
-    """Make the split's ``backbone.safetensors``; None where it is there already."""
-    run = study.run
+    """Make the split's ``backbone.safetensors``; None where it is there already.
+
+    ``number``: which of the split's pretrainings, from 1.
+    """
+    run, seed = study.run, pretraining_seed(study.seed, number)
     options = {**dataclasses.asdict(config), "protocol": protocol, "unseen": list(split.unseen)}
     inputs = {"skeletons": run.digest(run.skeletons)}
     if weights is not None:
         inputs["weights"] = digest_file(weights)
     task = Task(
-        f"pretrain-backbone/{split.name}",
-        run.backbone(split.name),
+        f"pretrain-backbone/{pretraining_name(split.name, number)}",
+        run.backbone(split.name, number),
         options=options,
         inputs=inputs,
-        seed=study.seed,
+        seed=seed,
         modernise=modernise,
     )
     if run.is_done(task, overwrite=overwrite):
@@ -140,7 +165,7 @@ def run_pretrain(
             split=split.name,
             protocol=protocol,
             device=study.torch_device(),
-            seed=study.seed,
+            seed=seed,
             resume=not overwrite,
             run=how,
         )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from smie_pipe.backbones.features.store import FeatureSet, read_features
+from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
@@ -179,7 +180,7 @@ def spread(v: np.ndarray) -> float:
 def _faults(split: str, found: FeatureSet, config: ZeroShotConfig) -> Iterable[str]:
     """Yield what is wrong with one split's features, in words."""
     made_for = found.attrs.get("split", split)
-    if made_for != split:
+    if made_for != split_and_number(split)[0]:
         yield f"holds the features of split {made_for!r}, expected {split!r}; run `extract` again"
     if not (np.isfinite(found.v).all() and np.isfinite(found.v_masked).all()):
         yield "holds values that are not finite; run `extract` again"
