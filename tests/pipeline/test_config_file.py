@@ -52,9 +52,9 @@ def test_a_config_file_takes_the_names_of_the_command_line(tmp_path):
     )
     with pytest.raises(InputError, match=r"unknown option 'no-such'.*checkpoint-steps"):
         read_config(config, cli)
-    config.write_text(config.read_text().replace("no-such", "share_absent"))
+    config.write_text(config.read_text().replace("no-such = 1", "share_absent = true"))
     assert read_config(config, cli) == {
-        "pretrain-backbone": {"specs": ["ntu60-smie"], "share_absent": 1},
+        "pretrain-backbone": {"specs": ["ntu60-smie"], "share_absent": True},
         "zeroshot": {"as_json": True},
     }
 
