@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     type=click.Choice(["once", "published"]),
     default="once",
     show_default=True,
-    help="once: a true segment is found by one prediction; published: as PKU-MMD's program counts.",
+    help="once: a true segment is found by one prediction; published: as PKU-MMD's program.",
 )
 @json_option
 def evaluate_segments(
@@ -70,7 +70,9 @@ def evaluate_segments(
 
     bad = [str(t) for t in thresholds if not 0 < t <= 1]
     if bad or not thresholds:
-        raise click.UsageError(f"--iou: expected numbers above 0 and up to 1, got {', '.join(bad)}")
+        raise click.UsageError(
+            f"--iou: expected numbers above 0 and up to 1, got {', '.join(bad)}"
+        )
     names = _class_names(classes)
     true = _only(_folder(truth, names), labels, names)
     found = _read(predictions, names)
@@ -124,7 +126,9 @@ def _class_names(classes: Path | None) -> dict[int, str]:
     try:
         return {int(row["id"]): row["name"] for row in rows}
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"{classes}: expected the columns id,name with a number and a name") from None
+        raise InputError(
+            f"{classes}: expected the columns id,name with a number and a name"
+        ) from None
 
 
 def _read(path: Path, names: dict[int, str]) -> list[Segment]:
