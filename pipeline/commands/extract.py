@@ -92,13 +92,14 @@ def run_extract(
             "skeletons": run.digest(run.require(run.skeletons, "preprocess")),
             "backbone": run.digest(backbone),
         },
+        reads=(run.skeletons, backbone),
     )
     if run.is_done(task, overwrite=overwrite):
         logger.info("extract: %s is made already, by the same inputs and options", task.output)
         return None
     from smie_pipe.backbones.features.extract import extract as extract_features
 
-    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+    with run.recording(task, device=study.torch_device(), how=dataclasses.asdict(how)):
         return extract_features(
             run.skeletons, backbone, task.output, config, run=how, device=study.torch_device()
         )

@@ -122,8 +122,11 @@ def run_zeroshot(
         options=dataclasses.asdict(config),
         inputs={split: run.digest(path) for split, path in features.items()},
         seed=study.seed,
+        reads=tuple(features.values()),
+        alone=False,
     )
-    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+    run.is_done(task, overwrite=True)  # each training tells by itself whether it is done
+    with run.recording(task, device=study.torch_device(), how=dataclasses.asdict(how)):
         if is_main():
             device = study.torch_device()
             run_experiments(features, run.path, config, seed=study.seed, device=device, run=how)
