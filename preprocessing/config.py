@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 DATASET_NAMES = ("auto", "ntu60", "ntu120", "pku51", "custom")
-LAYOUTS = ("auto", "ntu", "pku", "arrays", "pyskl")
 ORDERS = ("auto", "file", "motion")
 TURNS = ("recipe", "exact", "none")
 
@@ -131,7 +130,14 @@ class PreprocessRun:
 
 
 def _faults(config: PreprocessConfig) -> list[str]:
-    choices = (("dataset", DATASET_NAMES), ("layout", LAYOUTS), ("order", ORDERS), ("turn", TURNS))
+    from smie_pipe.preprocessing.layouts.registry import layouts  # which import this module
+
+    choices = (
+        ("dataset", DATASET_NAMES),
+        ("layout", ("auto", *layouts())),
+        ("order", ORDERS),
+        ("turn", TURNS),
+    )
     least = (
         ("frames", 2),
         ("min_frames", 1),

@@ -114,7 +114,7 @@ def _fingerprint(source: Path) -> str:
 
 def _inputs(folder: Path) -> Iterator[Path]:
     """Yield the files that may be read, links followed; the run folder may lie among them."""
-    from smie_pipe.preprocessing.sources.find import may_be_input
+    from smie_pipe.preprocessing.layouts.find import may_be_input
 
     seen = set()
     for root, folders, names in os.walk(folder, followlinks=True):
