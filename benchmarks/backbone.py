@@ -1,11 +1,11 @@
 """How fast the backbones train and extract, beside ST-GCN as published code runs it, in one run.
 
-    python -m benchmarks.backbone [--clips 128] [--repeats 5] [--compile] [--device cuda] [--json]
+    python -m benchmarks.backbone [--clips 128] [--repeats 5] [--device cuda] [--json]
 
 The plain form maps first and aggregates over the graph afterwards, and runs both bodies of every
-clip; it is written out below and works on our network's weights. The clips are random, 50 frames,
-80 % of them with one body. All forms take turns, and the best of the repeats counts; both have
-freed memory kept in the process, which helps the plain form too.
+clip; it stands at the top of networks/stgcn.py and works on our network's weights. The clips are
+random, 50 frames, 80 % of them with one body. All forms take turns, and the best of the repeats
+counts; both have freed memory kept in the process, which helps the plain form too.
 
 The shares are of the device's rate for a large product in the same numbers, and for a large copy,
 both measured in the same run. "made" counts the multiplications that a form does make, "worth"
@@ -34,30 +34,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from smie_pipe.backbones.hardware.memory import keep_freed_memory
 from smie_pipe.backbones.kernels.matmul import matmul
-from smie_pipe.backbones.networks.registry import FEATURES, build
+from smie_pipe.backbones.networks.registry import build
+from smie_pipe.backbones.networks.stgcn import plain_stgcn
 
 CLASSES = 55
 ONE_BODY = 0.8
 NTU60_CLIPS, NTU60_EPOCHS = 36_745, 150
 Step = Callable[[], Any]
-
-
-def plain_stgcn(model: Any, x: Tensor) -> Tensor:
-    """ST-GCN as published: expand by the map, then aggregate; every body of every clip."""
-    n, c, t, v, m = x.shape
-    x = x.permute(0, 4, 3, 1, 2).contiguous().view(n * m, v * c, t)
-    x = model.data_bn(x).view(n, m, v, c, t).permute(0, 1, 3, 4, 2).contiguous()
-    x = x.view(n * m, c, t, v)
-    for block, importance in zip(model.st_gcn_networks, model.edge_importance, strict=True):
-        skip = 0 if block.residual is None else block.residual(x)
-        y = block.gcn.conv(x)
-        y = y.view(y.shape[0], 3, -1, y.shape[2], v)
-        y = torch.einsum("nkctv,kvw->nctw", y, model.A * importance).contiguous()
-        before, _, conv, after, dropout = block.tcn
-        y = conv(functional.relu(before(y), inplace=True))
-        y = functional.dropout(after(y), dropout.p, model.training)
-        x = functional.relu(y + skip, inplace=True)
-    return functional.avg_pool2d(x, x.shape[2:]).view(n, m, -1).mean(dim=1)
 
 
 def random_clips(count: int, device: torch.device, frames: int = 50) -> Tensor:
@@ -76,7 +59,6 @@ class Form:
     backbone: str = "stgcn"
     plain: bool = False
     bf16: bool = False
-    compile: bool = False
 
     def batch(self, clips: int) -> int:
         """Return how many clips it takes at once: Shift-GCN a quarter, for all need 15 GB."""
@@ -88,8 +70,6 @@ FORMS = (
     Form("plain, bf16", plain=True, bf16=True),
     Form("ours"),
     Form("ours, bf16", bf16=True),
-    Form("ours, compiled", compile=True),
-    Form("ours, bf16, compiled", bf16=True, compile=True),
     Form("Shift-GCN", backbone="shift-gcn"),
     Form("Shift-GCN, bf16", backbone="shift-gcn", bf16=True),
 )
@@ -119,10 +99,9 @@ def steps_of(form: Form, x: Tensor) -> tuple[Step, Step]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = build(form.backbone).to(x.device)
-        head = nn.Linear(FEATURES, CLASSES).to(x.device)
+        head = nn.Linear(model.features, CLASSES).to(x.device)
     label = torch.arange(len(x), device=x.device) % CLASSES
     network: Any = (lambda clips: plain_stgcn(model, clips)) if form.plain else model
-    network = torch.compile(network, dynamic=True) if form.compile else network
 
     def features() -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=form.bf16):
@@ -238,15 +217,13 @@ def measure(
     x = random_clips(clips, device)
     results = {form.name: Result(form.batch(clips)) for form in forms}
     for form in forms:  # first: this process still leaves the memory to those that it asks
-        if not form.compile:
-            results[form.name].peak_bytes = peak_bytes(form, form.batch(clips), device)
+        results[form.name].peak_bytes = peak_bytes(form, form.batch(clips), device)
     steps: dict[str, tuple[Step, Step]] = {}
     for form in forms:
         steps[form.name] = steps_of(form, x[: form.batch(clips)])
         for step, figures in pairs(steps[form.name], results[form.name]):
             step()
-            if not form.compile:
-                figures.flops, figures.moved_bytes = count_work(step)
+            figures.flops, figures.moved_bytes = count_work(step)
     machine = machine_steps(device)
     rates = dict.fromkeys(machine, 0.0)
     for _ in range(repeats):
@@ -320,7 +297,6 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=0, help="threads on a CPU; 0: as set")
     parser.add_argument("--only", default="", help="forms whose name starts so, beside plain")
-    parser.add_argument("--compile", action="store_true", help="also torch.compile (minutes)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--peak-of", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -332,7 +308,6 @@ def main() -> None:
         print(own_peak_bytes(chosen.peak_of, chosen.clips))
         return
     forms = [f for f in FORMS if f.name.startswith(chosen.only) or f.name == "plain"]
-    forms = [f for f in forms if chosen.compile or not f.compile]
     results, rates = measure(forms, chosen.clips, chosen.repeats, torch.device(chosen.device))
     if chosen.json:
         found = {name: asdict(result) for name, result in results.items()}

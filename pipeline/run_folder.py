@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from smie_pipe import provenance
 from smie_pipe.backbones.hardware.distributed import is_main, join, size
+from smie_pipe.backbones.pretrainings import pretraining_name, split_and_number
 from smie_pipe.preprocessing.foundation.digests import digest_file, digest_json
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
@@ -33,6 +34,8 @@ class Task:
     options: Mapping[str, Any]
     inputs: Mapping[str, str]
     seed: int | None = None
+    modernise: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    """Turns the options that an older version recorded into today's names and values."""
 
     @property
     def fingerprint(self) -> str:
@@ -52,17 +55,31 @@ class RunFolder:
         """Return the folder of a split."""
         return self.path / name
 
-    def backbone(self, split: str) -> Path:
-        """Return where the split's backbone lies."""
-        return self.path / split / "backbone.safetensors"
+    def backbone(self, split: str, pretraining: int = 1) -> Path:
+        """Return where the split's backbone lies, that of one of its pretrainings from 1."""
+        return self.path / pretraining_name(split, pretraining) / "backbone.safetensors"
 
-    def features(self, split: str) -> Path:
-        """Return where the split's features lie."""
-        return self.path / split / "features.h5"
+    def features(self, split: str, pretraining: int = 1) -> Path:
+        """Return where the features by that backbone lie."""
+        return self.path / pretraining_name(split, pretraining) / "features.h5"
 
     def splits_with(self, filename: str) -> list[str]:
-        """Return the names of the splits that have ``filename``, sorted."""
-        return sorted(found.parent.name for found in self.path.glob(f"*/{filename}"))
+        """Return the names of the splits that have ``filename``, of any pretraining, sorted."""
+        return sorted({split for split, _ in self.pretrainings_with(filename)})
+
+    def pretrainings_with(
+        self, filename: str, splits: Sequence[str] | None = None
+    ) -> list[tuple[str, int]]:
+        """Return (split, pretraining) of each folder that has ``filename``, sorted.
+
+        ``splits``: only of these, in their order.
+        """
+        places = [*self.path.glob(f"*/{filename}"), *self.path.glob(f"*/*/{filename}")]
+        names = [place.parent.relative_to(self.path).as_posix() for place in places]
+        pairs = sorted(pair for pair in map(split_and_number, names) if "/" not in pair[0])
+        if splits is None:
+            return pairs
+        return [pair for split in splits for pair in pairs if pair[0] == split]
 
     def require(self, path: Path, stage: str) -> Path:
         """Return ``path``, or raise InputError naming the stage that makes it."""
@@ -111,7 +128,7 @@ class RunFolder:
         if not task.output.exists():
             return False
         entry = self.records().get(task.key)
-        if entry and entry["fingerprint"] == task.fingerprint:
+        if entry and _made_so(entry, task):
             if self.digest(task.output) == entry["output"]["digest"]:
                 return True
             raise InputError(f"{task.output} was changed since it was made; {_REMEDY}")
@@ -175,12 +192,25 @@ def _agreed(look: Callable[[], bool]) -> bool:
 _REMEDY = "give --overwrite to make it anew, or another --run folder to keep both"
 
 
+def _made_so(entry: Mapping[str, Any], task: Task) -> bool:
+    """Tell whether an output was made as the task would, be it by an older version."""
+    if entry["fingerprint"] == task.fingerprint:
+        return True
+    then = entry["inputs"], entry["seed"], _plain(task.modernise(entry["options"]))
+    return then == (dict(task.inputs), task.seed, _plain(task.options))
+
+
+def _plain(values: Mapping[str, Any]) -> Any:
+    """Return values as JSON gives them back."""
+    return json.loads(json.dumps(dict(values), default=str))
+
+
 def _difference(entry: Mapping[str, Any] | None, task: Task) -> str:
     """Say in what the recorded way of making an output differs from the one asked for."""
     if entry is None:
         return "and run.json does not say what made it"
-    asked = json.loads(json.dumps({**task.options, "seed": task.seed}, default=str))
-    made = {**entry["options"], "seed": entry["seed"]}
+    asked = _plain({**task.options, "seed": task.seed})
+    made = _plain({**task.modernise(entry["options"]), "seed": entry["seed"]})
     changed = [
         f"{name} {made.get(name)!r} then, {asked.get(name)!r} now"
         for name in sorted({*asked, *made})

@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.datasets import Dataset
 from smie_pipe.preprocessing.findings import Finding, PreprocessReport
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.options import as_plain
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.preprocessing.journal import PartialWork, remove_leftovers
 from smie_pipe.preprocessing.layouts.base import Recording
@@ -101,7 +102,7 @@ def _key(found: Source, config: PreprocessConfig) -> str:
     """Return a digest of all that decides the clips: options, classes, and the files' state."""
     digest = hashlib.sha256()
     known = _dataset(found)
-    head = [PARTIAL_VERSION, asdict(config), known.name, known.class_ids]
+    head = [PARTIAL_VERSION, as_plain(config), known.name, known.class_ids]
     digest.update(json.dumps(head).encode())
     for one in found.recordings:
         for file in filter(None, (one.file, one.labels)):
@@ -199,7 +200,7 @@ def _write(
         class_names=known.class_names,
         class_ids=known.class_ids,
         dataset=known.name,
-        recipe=asdict(config),
+        recipe=as_plain(config),
         protocols=protocols,
         findings=findings,
         attrs={"layout": found.layout.name},

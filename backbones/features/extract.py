@@ -1,18 +1,16 @@
-"""Features of whole and key-frame-masked clips, by a backbone that no longer changes."""
+"""Features of whole and key-frame-masked clips, by a frozen backbone."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from smie_pipe.backbones.clips import in_batches, open_clips
 from smie_pipe.backbones.config import ExtractConfig, ExtractRun
@@ -20,16 +18,11 @@ from smie_pipe.backbones.features.key_frames import drop_key_frames, take_frames
 from smie_pipe.backbones.features.store import FeatureSet, write_features
 from smie_pipe.backbones.hardware.distributed import Group, join
 from smie_pipe.backbones.hardware.memory import keep_freed_memory, memory_explained
-from smie_pipe.backbones.hardware.precision import (
-    autocast,
-    compiled,
-    compiling_explained,
-    dtype_of,
-    repeatable,
-)
-from smie_pipe.backbones.networks.registry import FEATURES, build, name_of
+from smie_pipe.backbones.hardware.precision import autocast, dtype_of, repeatable
+from smie_pipe.backbones.networks.base import Backbone
 from smie_pipe.backbones.subsets import PARTS, Parts, choose_parts
-from smie_pipe.backbones.weights import load_backbone, load_foreign, save_backbone
+from smie_pipe.backbones.weights import load_backbone
+from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.preprocessing.foundation.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -97,7 +90,6 @@ def extract(
     with (
         repeatable(config.precision),
         memory_explained(f"{run.batch} clips at once on {group.device}", "Give a smaller --batch"),
-        compiling_explained(run.compile),
     ):
         whole, masked = compute_features(model, skeletons, rows, config, group, run)
     features = _feature_set(parts, rows, whole, masked, config, facts, backbone)
@@ -109,14 +101,14 @@ def extract(
 
 @torch.no_grad()
 def compute_features(
-    model: nn.Module,
+    model: Backbone,
     skeletons: Path,
     rows: np.ndarray,
     config: ExtractConfig,
     group: Group,
     run: ExtractRun,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features of clips and of masked clips, (n, 256) each, float32.
+    """Return the features of clips and of masked clips, (n, D) each, float32.
 
     The clips are shared out among the processes, none counted twice; each returns all of them.
     """
@@ -124,17 +116,16 @@ def compute_features(
     order = in_batches(len(share), run.batch)
     clips = open_clips(skeletons, rows[share], device, run.resident)
     model = model.to(device, dtype_of(config.precision)).eval()
-    network = compiled(model, device, wanted=run.compile, backbone=name_of(model))
     noise = random_order(len(rows), _frames(skeletons, config), config)
-    found = torch.zeros((2, len(rows), FEATURES), device=device)
+    found = torch.zeros((2, len(rows), model.features), device=device)
     batches = zip(clips.batches(order), order, strict=True)
     for x, positions in group.progress(batches, total=len(order), what="extract", unit="batch"):
         at = torch.from_numpy(share[positions])
         x = x.to(dtype_of(config.precision))
         hidden = mask_clips(x, config.masked_frames, None if noise is None else noise[at])
         with autocast(config.precision, device):
-            found[0, at] = network(x).float()
-            found[1, at] = network(hidden).float()
+            found[0, at] = model(x).float()
+            found[1, at] = model(hidden).float()
     whole, masked = group.total(found).cpu().numpy()  # a row is zero in all shares but one
     return whole, masked
 
@@ -185,58 +176,6 @@ def random_order(clips: int, frames: int, config: ExtractConfig) -> Tensor | Non
     return torch.from_numpy(stay)
 
 
-def adopt_weights(
-    weights: Path,
-    backbone: str,
-    output: Path,
-    *,
-    seen: Sequence[int],
-    split: str,
-    protocol: str,
-    skeletons: Path,
-) -> dict[str, Any]:
-    """Write weights trained elsewhere as a backbone that `extract` takes, and return its facts.
-
-    Parameters
-    ----------
-    weights
-        ``.pt`` that loads under ``weights_only=True``, or ``.safetensors``.
-    backbone
-        ``stgcn`` or ``shift-gcn``.
-    seen, split, protocol
-        The classes to be treated as seen, the name of that choice, and which clips train and
-        test.
-
-    Raises
-    ------
-    InputError
-        If names or shapes of the weights are not the backbone's, or classes or protocol do not
-        fit the file.
-
-    Notes
-    -----
-    Whether the unseen classes were among those these weights were trained on cannot be known
-    here. Where they were, results are not zero-shot; the file says ``trained_elsewhere``.
-    """
-    model = build(backbone)
-    aside = load_foreign(model, Path(weights))
-    parts = choose_parts(skeletons, seen, protocol)
-    facts = {
-        "dataset": parts.dataset,
-        "class_names": parts.class_names,
-        "split": split,
-        "protocol": protocol,
-        "seen": parts.seen,
-        "unseen": parts.unseen,
-        "skeletons": parts.digest,
-        "trained_elsewhere": True,
-        "weights": {"name": Path(weights).name, "sha256": file_digest(weights), "aside": aside},
-    }
-    if join("cpu").is_main:
-        save_backbone(Path(output), model, facts)
-    return facts
-
-
 def _check_same_dataset(skeletons: Path, facts: dict[str, Any], backbone: Path) -> None:
     from smie_pipe.preprocessing.skeletons.store import SkeletonFile
 
@@ -270,6 +209,9 @@ def _check_parts(parts: Parts, facts: dict[str, Any], backbone: Path) -> None:
             f"protocol {facts['protocol']!r} leaves no test clip of the unseen classes ({names}) "
             f"in {parts.path}; choose another protocol or split for pretrain-backbone"
         )
+    if facts.get("saw_unseen"):
+        names = ", ".join(facts["saw_unseen"])
+        logger.warning("%s was trained on classes unseen here: %s; not zero-shot", backbone, names)
     if facts.get("skeletons") not in (None, parts.digest):
         logger.warning("%s was trained on other clips than those of %s", backbone, parts.path)
 
@@ -305,7 +247,8 @@ def _feature_set(
             "mask_seed": config.seed,
             "precision": config.precision,
             "trained_elsewhere": bool(facts.get("trained_elsewhere", False)),
-            "backbone_digest": file_digest(backbone),
+            "saw_unseen": ", ".join(facts.get("saw_unseen") or ()),
+            "backbone_digest": digest_file(backbone),
             "skeletons_digest": parts.digest,
         },
     )
@@ -316,8 +259,3 @@ def _frames(skeletons: Path, config: ExtractConfig) -> int:
 
     with SkeletonFile(skeletons) as file:
         return int(file.x.shape[2])
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, by which features say which backbone they are of."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

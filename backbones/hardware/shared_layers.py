@@ -13,9 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from smie_pipe.backbones.hardware.distributed import Group
-from smie_pipe.backbones.kernels.batchnorm import WeightedBatchNorm, remember
+from smie_pipe.backbones.kernels.batchnorm import Absent, WeightedBatchNorm, remember
 from smie_pipe.backbones.kernels.temporal import Dropout
-from smie_pipe.backbones.networks.stgcn import Absent
 
 
 class _Total(torch.autograd.Function):

@@ -1,13 +1,15 @@
-"""Batch normalisation over bodies of which one stands for many."""
+"""Batch normalisation over bodies of which one, absent, stands for many."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from smie_pipe.backbones.kernels.private_ops import batch_norm_gradient, batch_norm_moments
 
 HALF = (torch.float16, torch.bfloat16)
 
@@ -28,6 +30,25 @@ class WeightedBatchNorm(_BatchNorm):
         running statistics by them, as the plain forward pass would. ``copies``: a number, ().
         """
         return weighted_batch_norm(x, self, copies)
+
+
+class Absent(nn.Module):
+    """The one absent body of a training batch, which stands, and counts, for all.
+
+    A module of its own so that several processes can put one in its place that is run once for
+    all of them.
+    """
+
+    def stands_for(self, absent: Tensor) -> Tensor:
+        """Return how many absent bodies one that is run here stands for, 0 for none to run.
+
+        ``absent``: how many this batch has.
+        """
+        return absent
+
+    def complete(self, features: Tensor) -> Tensor:
+        """Return the features of present bodies and, last, of the absent one."""
+        return features
 
 
 def weighted_batch_norm(x: Tensor, bn: _BatchNorm, copies: Tensor) -> Tensor:
@@ -53,11 +74,12 @@ def _moments(x: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _plain_moments(x: Tensor, kind: torch.dtype) -> tuple[Tensor, Tensor]:
-    if x.device.type != "cpu":
+    update = batch_norm_moments() if x.device.type == "cpu" else None
+    if update is None:
         return torch.var_mean(x.to(kind), (0, 1, 2), correction=0)[::-1]
     # The first half of torch's own normalisation: ten times as fast as var_mean on this order.
     unused = torch.zeros(2, x.shape[3], dtype=kind)
-    mean, variance = torch.batch_norm_update_stats(_image(x), unused[0], unused[1], 0.0)
+    mean, variance = update(_image(x), unused[0], unused[1], 0.0)
     return mean, variance
 
 
@@ -78,6 +100,25 @@ def remember(bn: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
     share = bn.momentum if bn.momentum is not None else 1 / float(seen)
     running_mean.lerp_(mean.to(running_mean), share)
     running_var.lerp_(variance.to(running_var), share)
+
+
+def _plain_gradient(
+    gradient: Tensor, x: Tensor, weight: Tensor, mean: Tensor, inverse: Tensor, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a plain batch normalisation's gradients of x, weight and bias."""
+    fast = batch_norm_gradient()
+    if fast is not None:
+        image, along, total = fast(
+            _image(gradient), _image(x), weight, None, None, mean, inverse, True, eps,
+            [True, True, True],
+        )  # fmt: skip
+        return _bodies(image, x), along, total
+    kind = torch.promote_types(x.dtype, mean.dtype)
+    g, y = gradient.to(kind), (x.to(kind) - mean) * inverse
+    total, along = g.sum((0, 1, 2)), (g * y).sum((0, 1, 2))
+    count = x.shape[0] * x.shape[1] * x.shape[2]
+    dx = weight * inverse * (g - (total + y * along) / count)
+    return dx.to(x.dtype), along, total
 
 
 class _Weighted(torch.autograd.Function):
@@ -115,11 +156,8 @@ class _Weighted(torch.autograd.Function):
         values = here + (copies - 1) * x.shape[0] * x.shape[2]
         share = here / values
         gradient = gradient.contiguous()
-        image, along, total = torch.ops.aten.native_batch_norm_backward(
-            _image(gradient), _image(x), weight * share, None, None, mean, inverse, True,
-            ctx.eps, [True, True, True],
-        )  # fmt: skip
-        dx = _bodies(image, x).addcmul_(gradient, ((1 - share) * factor).to(x.dtype))
+        dx, along, total = _plain_gradient(gradient, x, weight * share, mean, inverse, ctx.eps)
+        dx = dx.addcmul_(gradient, ((1 - share) * factor).to(x.dtype))
         y = (x[:, -1] - mean) * inverse
         many = factor * (gradient[:, -1] - copies / values * (total + y * along))
         dx[:, -1] = many.to(x.dtype)

@@ -3,8 +3,7 @@
 torch leaves float32 products to MKL, which on processors that are not Intel's runs at half of
 what oneDNN reaches there (measured on an AMD EPYC of family 26, two cores: 200 and 440 GFLOP/s; no
 other processor was measured).
-Both sum in float32, in another order. Everything else, and all under autocast or
-``torch.compile``, goes torch's way.
+Both sum in float32, in another order. Everything else, and all under autocast, goes torch's way.
 """
 
 from __future__ import annotations
@@ -17,26 +16,12 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
+from smie_pipe.backbones.kernels.private_ops import onednn_linear
+
 # From this many rows on, the gradient of a map is faster as that of a convolution, and from this
 # many inputs on, a batch of products is faster one by one (both measured).
 MANY_ROWS = 2048
 MANY_INPUTS = 64
-
-
-def _find_onednn() -> Any:
-    """Return oneDNN's ``functional.linear``, None where torch comes without it."""
-    if not torch.backends.mkldnn.is_available():
-        return None
-    product = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-    try:  # torch's own, not a public one: another version may ask for other arguments
-        if product is not None:
-            product(torch.ones(1, 1), torch.ones(1, 1), None, "none", [], "")
-    except (RuntimeError, TypeError):
-        return None
-    return product
-
-
-_ONEDNN = _find_onednn()
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -73,10 +58,10 @@ def _is_ours(a: Tensor, b: Tensor) -> bool:
     both = a.dtype == b.dtype == torch.float32 and a.device.type == b.device.type == "cpu"
     return (
         both
-        and (_ONEDNN is not None and bool(torch.backends.mkldnn.enabled))
+        and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()  # it chooses for itself
         and (a.numel() > 0 and b.numel() > 0)  # oneDNN knows no empty sums
+        and onednn_linear() is not None
     )
 
 
@@ -121,7 +106,10 @@ def _one_by_one(a: Tensor, b: Tensor) -> Tensor:
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``x @ weight.t() + bias``."""
-    y: Tensor = _ONEDNN(x, weight, bias, "none", [], "")
+    product = onednn_linear()
+    if product is None:
+        return functional.linear(x, weight, bias)
+    y: Tensor = product(x, weight, bias, "none", [], "")
     return y
 
 

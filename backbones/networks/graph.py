@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-JOINTS = 25
-CENTRE = 20  # the spine at the shoulders: the point the recipe puts at the origin
+from smie_pipe.preprocessing import body
 
-# Child and parent of each of the 24 bones, towards the centre.
-BONES = (
-    (0, 1), (1, 20), (2, 20), (3, 2), (4, 20), (5, 4), (6, 5), (7, 6), (8, 20), (9, 8),
-    (10, 9), (11, 10), (12, 0), (13, 12), (14, 13), (15, 14), (16, 0), (17, 16), (18, 17),
-    (19, 18), (21, 22), (22, 7), (23, 24), (24, 11),
-)  # fmt: skip
+JOINTS = len(body.JOINTS)
+CENTRE = body.SPINE_SHOULDER  # the point the recipe puts at the origin
 
 
 def adjacency() -> np.ndarray:
@@ -30,7 +25,7 @@ def adjacency() -> np.ndarray:
     fall in subset 1. Kept so, because weights trained elsewhere must load and mean the same.
     """
     linked = np.eye(JOINTS, dtype=bool)
-    for child, parent in BONES:
+    for child, parent in body.BONES:
         linked[child, parent] = linked[parent, child] = True
     weight = linked / linked.sum(axis=0, keepdims=True)
     far = np.where(linked[CENTRE], 1, 2)

@@ -1,18 +1,38 @@
-"""The backbones by name."""
+"""The backbones by name. No torch here, so that the command line can name them at once."""
 
 from __future__ import annotations
 
-from torch import nn
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from smie_pipe.backbones.networks.shiftgcn import ShiftGCN
-from smie_pipe.backbones.networks.stgcn import STGCN
 from smie_pipe.preprocessing.foundation.errors import unknown_choice
 
-FEATURES = 256
-BACKBONES: dict[str, type[nn.Module]] = {"stgcn": STGCN, "shift-gcn": ShiftGCN}
+if TYPE_CHECKING:
+    from smie_pipe.backbones.networks.base import Backbone
+
+BACKBONES: dict[str, str] = {
+    "stgcn": "smie_pipe.backbones.networks.stgcn:STGCN",
+    "shift-gcn": "smie_pipe.backbones.networks.shiftgcn:ShiftGCN",
+}
+"""Where each backbone's class stands, as ``module:class``."""
 
 
-def build(name: str, **options: object) -> nn.Module:
+def backbone_class(name: str) -> type[Backbone]:
+    """Return the class registered under ``name``.
+
+    Raises
+    ------
+    InputError
+        If no backbone has that name; the message lists those there are.
+    """
+    if name not in BACKBONES:
+        raise unknown_choice("backbone", name, BACKBONES)
+    module, _, kind = BACKBONES[name].partition(":")
+    found: type[Backbone] = getattr(importlib.import_module(module), kind)
+    return found
+
+
+def build(name: str, **options: Any) -> Backbone:
     """Return a new backbone with random weights.
 
     Parameters
@@ -27,11 +47,10 @@ def build(name: str, **options: object) -> nn.Module:
     InputError
         If no backbone has that name; the message lists those there are.
     """
-    if name not in BACKBONES:
-        raise unknown_choice("backbone", name, BACKBONES)
-    return BACKBONES[name](**options)
+    return backbone_class(name)(**options)
 
 
-def name_of(model: nn.Module) -> str:
+def name_of(model: Backbone) -> str:
     """Return the name under which ``model``'s class is registered."""
-    return next(name for name, kind in BACKBONES.items() if type(model) is kind)
+    kind = f"{type(model).__module__}:{type(model).__qualname__}"
+    return next(name for name, place in BACKBONES.items() if place == kind)

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from smie_pipe.backbones.networks.base import Backbone
 from smie_pipe.backbones.networks.graph import JOINTS
+from smie_pipe.preprocessing.clips.recipe import BODIES
 
-BODIES = 2
 FEATURES = 256
 # Channels and stride of the ten blocks.
 PLAN = ((64, 1),) * 4 + ((128, 2),) + ((128, 1),) * 2 + ((256, 2),) + ((256, 1),) * 2
@@ -238,7 +239,7 @@ class Block(nn.Module):
         return functional.relu(y, inplace=True)
 
 
-class ShiftGCN(nn.Module):
+class ShiftGCN(Backbone):
     """Clips to 256 features by shift graph convolution.
 
     Parameters
@@ -253,9 +254,13 @@ class ShiftGCN(nn.Module):
     which is exact. In training every body is run, as in public code.
     """
 
+    # Where a normalisation follows, and the shift across joints: the published weights have
+    # never learned one, theirs are still in the starting interval, shrunk by weight decay alone.
+    idle = ("Linear_bias", "down.0.bias", "residual.conv.bias", "xpos")
+
     def __init__(self, classes: int | None = None):
         super().__init__()
-        self.config = {"classes": classes}
+        self.config, self.features = {"classes": classes}, FEATURES
         self.data_bn = nn.BatchNorm1d(BODIES * JOINTS * 3)
         width = 3
         for place, (outputs, stride) in enumerate(PLAN):

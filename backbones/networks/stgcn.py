@@ -1,21 +1,27 @@
 """ST-GCN (Yan et al. 2018), the small version with 16 hidden channels and 256 features.
 
+``plain_stgcn`` is the network as the paper writes it; all below it is the same, made fast.
+
 Inside, a batch is (T, B, V, C): frames, bodies, joints, channels. Every step is then a matrix
 product or a pass over memory that lies in order, and no step copies to rearrange.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from smie_pipe.backbones.kernels.batchnorm import WeightedBatchNorm
+from smie_pipe.backbones.kernels.batchnorm import Absent, WeightedBatchNorm
 from smie_pipe.backbones.kernels.matmul import linear, matmul
 from smie_pipe.backbones.kernels.temporal import Dropout, convolve_by_frequency, convolve_directly
+from smie_pipe.backbones.networks.base import Backbone
 from smie_pipe.backbones.networks.graph import JOINTS, adjacency
+
+if TYPE_CHECKING:
+    from smie_pipe.backbones.config import PretrainConfig
 
 SUBSETS = 3
 TAPS = 9
@@ -27,6 +33,26 @@ FREQUENCY_FROM_CHANNELS = 32
 # Bodies that go through the network together in evaluation on a CPU: their activations stay in
 # its cache (measured: 16 to 64 are alike, all of 256 at once take half as long again).
 BODIES_AT_ONCE = 32
+
+
+def plain_stgcn(model: STGCN, x: Tensor) -> Tensor:
+    """Return what this network computes, as published: to read, and to test against.
+
+    Features (N, 256) of clips (N, 3, T, 25, M). Each block expands by a pointwise map, then
+    aggregates over the graph's three subsets, then convolves along time; every body of every
+    clip is run. ``STGCN.forward`` gives the same numbers (but for the noise of dropout, see
+    ``share_absent``) with the sums in another order and fewer multiplications.
+    """
+    n, c, t, v, m = x.shape
+    x = model.data_bn(x.permute(0, 4, 3, 1, 2).reshape(n * m, v * c, t))
+    x = x.view(n * m, v, c, t).permute(0, 2, 3, 1).contiguous()
+    for block, importance in zip(model.st_gcn_networks, model.edge_importance, strict=True):
+        skip = 0 if block.residual is None else block.residual(x)
+        y = block.gcn.conv(x)
+        y = y.view(y.shape[0], SUBSETS, -1, y.shape[2], v)
+        y = torch.einsum("nkctv,kvw->nctw", y, model.A * importance).contiguous()
+        x = functional.relu(block.tcn(y) + skip)
+    return x.mean(dim=(2, 3)).view(n, m, -1).mean(dim=1)
 
 
 class GraphConvolution(nn.Module):
@@ -230,26 +256,7 @@ class Block(nn.Module):
         return y.relu_()
 
 
-class Absent(nn.Module):
-    """The one absent body of a training batch, which stands, and counts, for all.
-
-    A module of its own so that several processes can put one in its place that is run once for
-    all of them.
-    """
-
-    def stands_for(self, absent: Tensor) -> Tensor:
-        """Return how many absent bodies one that is run here stands for, 0 for none to run.
-
-        ``absent``: how many this batch has.
-        """
-        return absent
-
-    def complete(self, features: Tensor) -> Tensor:
-        """Return the features of present bodies and, last, of the absent one."""
-        return features
-
-
-class STGCN(nn.Module):
+class STGCN(Backbone):
     """Clips to 256 features by spatial-temporal graph convolution.
 
     Parameters
@@ -271,6 +278,8 @@ class STGCN(nn.Module):
     for a batch, which is exact.
     """
 
+    idle = ("tcn.2.bias", "residual.0.bias")  # a normalisation follows
+
     def __init__(
         self,
         hidden: int = 16,
@@ -285,6 +294,7 @@ class STGCN(nn.Module):
             "dropout": dropout,
             "share_absent": share_absent,
         }
+        self.features = features
         self.share_absent, self.absent = share_absent, Absent()
         first, second, third = hidden, 2 * hidden, 4 * hidden
         widths = (3, *[first] * 4, *[second] * 3, *[third] * 2, features)
@@ -299,6 +309,11 @@ class STGCN(nn.Module):
         self.edge_importance = nn.ParameterList(
             nn.Parameter(torch.ones(SUBSETS, JOINTS, JOINTS)) for _ in plan
         )
+
+    @classmethod
+    def options(cls, config: PretrainConfig) -> dict[str, Any]:
+        """Return dropout and the treatment of absent bodies as ``config`` has them."""
+        return {"dropout": config.dropout, "share_absent": config.share_absent}
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features (N, 256) of clips (N, 3, T, 25, M), absent bodies being zeros."""

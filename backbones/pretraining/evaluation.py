@@ -33,7 +33,7 @@ def finish_epoch(
     """Return what the epoch gave, and make the state that of the next one's start."""
     sizes = torch.tensor([len(positions) for positions in order], device=losses.device)
     count, epoch = int(sizes.sum()), state.epoch + 1
-    every = 1 if job.config.select != "last" else job.run.seen_test_every
+    every = 1 if job.config.keep_epoch != "last" else job.run.seen_test_every
     measured = bool(every) and (epoch % every == 0 or epoch == job.config.epochs)
     row: Row = {
         "epoch": epoch,
@@ -45,9 +45,9 @@ def finish_epoch(
         "seen_test_accuracy": None,
     }
     if measured:
-        model = settled(job, state.model, clips)
+        model = recalibrated(job, state.model, clips)
         row["seen_test_accuracy"] = seen_test_accuracy(job, model, tests)
-        if job.config.select != "last":
+        if job.config.keep_epoch != "last":
             _remember_best(state, model, row)
     state.history.append(row)
     state.epoch, state.step, state.seconds = epoch, 0, 0.0
@@ -124,7 +124,7 @@ def _remedy(job: Job, rows: np.ndarray) -> str:
     )
 
 
-def settled(job: Job, model: Classifier, clips: Clips) -> Classifier:
+def recalibrated(job: Job, model: Classifier, clips: Clips) -> Classifier:
     """Return a copy of the model, ready to evaluate, its running statistics measured anew.
 
     Parameters
@@ -142,10 +142,10 @@ def settled(job: Job, model: Classifier, clips: Clips) -> Classifier:
     and batch normalization"). After few steps, as on small sets, the network then names test
     clips at chance with 100 % training accuracy. One pass over the training clips without
     dropout measures what evaluation will meet (as Wu and Johnson's "precise" normalisation,
-    2021). Public code does not do this; ``settle=False`` leaves it out.
+    2021). Public code does not do this; ``recalibrate=False`` leaves it out.
     """
     model = copy.deepcopy(model)
-    if job.config.settle:
+    if job.config.recalibrate:
         _measure(job, model, clips)
     return model.eval()
 

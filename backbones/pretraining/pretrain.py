@@ -24,20 +24,14 @@ from smie_pipe.backbones.clips import Clips, on_device, open_clips
 from smie_pipe.backbones.config import PretrainConfig, PretrainRun
 from smie_pipe.backbones.hardware.distributed import join
 from smie_pipe.backbones.hardware.memory import check_training_fits, memory_explained
-from smie_pipe.backbones.hardware.precision import (
-    autocast,
-    compiled,
-    compiling_explained,
-    dtype_of,
-    repeatable,
-)
+from smie_pipe.backbones.hardware.precision import autocast, dtype_of, repeatable
 from smie_pipe.backbones.hardware.shared_layers import parallel
 from smie_pipe.backbones.pretraining.checkpoint import checkpoint_path, remove_checkpoint
 from smie_pipe.backbones.pretraining.evaluation import (
     check_finite,
     finish_epoch,
+    recalibrated,
     seen_test_accuracy,
-    settled,
 )
 from smie_pipe.backbones.pretraining.metrics import TensorBoard, metrics_path, write_metrics
 from smie_pipe.backbones.pretraining.state import (
@@ -111,7 +105,6 @@ def pretrain(
     seed: int = 0,
     resume: bool = True,
     run: PretrainRun | None = None,
-    init: Path | None = None,
 ) -> PretrainReport:
     """Train a backbone on the seen classes of a protocol's training part and write it.
 
@@ -138,14 +131,12 @@ def pretrain(
         False throws an earlier checkpoint away.
     run
         Choices that do not decide the result.
-    init
-        Weights to start from instead of random ones, as ``load_foreign`` takes them.
 
     Raises
     ------
     InputError
         If the classes or the protocol do not fit the file, if a checkpoint of another
-        configuration is there, if memory is too small, or if nothing can compile here.
+        configuration is there, or if memory is too small.
     TrainingError
         If the loss is no longer finite; the last good checkpoint stays.
 
@@ -156,18 +147,13 @@ def pretrain(
     """
     began = time.perf_counter()
     group, parts = join(device), choose_parts(skeletons, seen, protocol)
-    identity = identify(config, parts, split, protocol, seed, init)
+    identity = identify(config, parts, split, protocol, seed)
     job = Job(Path(output), config, run or PretrainRun(), parts, seed, group, identity)
     check_shares(job)
     if not resume and group.is_main:
         remove_checkpoint(checkpoint_path(job.output))
-    with (
-        own_randomness(seed, group),
-        repeatable(config.precision),
-        _memory_explained(job),
-        compiling_explained(config.compile),
-    ):
-        state = begin(job, init)
+    with own_randomness(seed, group), repeatable(config.precision), _memory_explained(job):
+        state = begin(job)
         restore(job, state)
         clips, tests = _open_sources(job, state)
         _train(job, state, clips, tests)
@@ -183,8 +169,7 @@ def _train(job: Job, state: State, clips: Clips, tests: Clips | None) -> None:
     """Forward, loss, backward, step, log, save: until the last epoch is done."""
     config, group, device = job.config, job.group, job.group.device
     targets = torch.from_numpy(job.parts.targets("seen_train")).to(device)
-    shared = parallel(state.model, group)
-    model: Any = compiled(shared, device, wanted=config.compile, backbone=config.backbone)
+    model = parallel(state.model, group)
     board = _board(job, state)
     bar = _bar(job, state)
     while state.epoch < config.epochs:
@@ -236,7 +221,7 @@ def _open_sources(job: Job, state: State) -> tuple[Clips, Clips | None]:
     """Open the clips to train on and those of the seen-class test; check the memory left."""
     path, rows, device = job.parts.path, job.parts.rows, job.group.device
     clips = open_clips(path, rows["seen_train"], device, job.run.resident)
-    often = job.run.seen_test_every or job.config.select != "last"
+    often = job.run.seen_test_every or job.config.keep_epoch != "last"
     resident = job.run.resident if often else "no"
     tests = (
         open_clips(path, rows["seen_test"], device, resident) if len(rows["seen_test"]) else None
@@ -276,7 +261,7 @@ def _keep(
     if state.best is not None:
         state.model.load_state_dict(state.best["weights"])
         return state.model, state.best["epoch"], state.best["accuracy"]
-    model = settled(job, state.model, clips)
+    model = recalibrated(job, state.model, clips)
     return model, state.epoch, seen_test_accuracy(job, model, tests)
 
 
@@ -303,6 +288,8 @@ def _write(
         "epoch": epoch,
         "seen_test_accuracy": accuracy,
         "trained_elsewhere": False,
+        "saw": [job.parts.class_names[label] for label in job.parts.seen],
+        "saw_unseen": [],
     }
     write_metrics(metrics_path(job.output), state.history)
     save_backbone(job.output, model.backbone.float(), metadata)
@@ -319,7 +306,7 @@ def _report(
         classes=len(job.parts.seen),
         epochs=job.config.epochs,
         epoch_kept=epoch,
-        selected=job.config.select,
+        selected=job.config.keep_epoch,
         loss=kept["loss"],
         train_accuracy=kept["train_accuracy"],
         seen_test_accuracy=accuracy,

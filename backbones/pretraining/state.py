@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,8 @@ from smie_pipe.backbones.clips import shuffled_batches
 from smie_pipe.backbones.config import PretrainConfig, PretrainRun
 from smie_pipe.backbones.hardware.distributed import Group
 from smie_pipe.backbones.hardware.precision import dtype_of
-from smie_pipe.backbones.networks.registry import FEATURES, build
+from smie_pipe.backbones.networks.base import Backbone, freeze_idle
+from smie_pipe.backbones.networks.registry import backbone_class
 from smie_pipe.backbones.pretraining.checkpoint import (
     checkpoint_path,
     load_checkpoint,
@@ -27,15 +27,9 @@ from smie_pipe.backbones.pretraining.checkpoint import (
 )
 from smie_pipe.backbones.pretraining.metrics import Row
 from smie_pipe.backbones.subsets import Parts
-from smie_pipe.backbones.weights import load_foreign
 from smie_pipe.preprocessing.foundation.errors import InputError
 
 logger = logging.getLogger(__name__)
-
-IDLE = (
-    *("tcn.2.bias", "residual.0.bias"),  # ST-GCN
-    *("Linear_bias", "down.0.bias", "residual.conv.bias", "xpos"),  # Shift-GCN
-)
 
 
 class TrainingError(InputError):
@@ -45,10 +39,10 @@ class TrainingError(InputError):
 class Classifier(nn.Module):
     """A backbone and a linear map from its features to the seen classes."""
 
-    def __init__(self, backbone: nn.Module, classes: int):
+    def __init__(self, backbone: Backbone, classes: int):
         super().__init__()
         self.backbone = backbone
-        self.head = nn.Linear(FEATURES, classes)
+        self.head = nn.Linear(backbone.features, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a score for each seen class, (N, classes), of clips (N, C, T, V, M)."""
@@ -96,7 +90,7 @@ class State:
 
 
 def identify(
-    config: PretrainConfig, parts: Parts, split: str, protocol: str, seed: int, init: Path | None
+    config: PretrainConfig, parts: Parts, split: str, protocol: str, seed: int
 ) -> dict[str, Any]:
     """Return all that decides the weights, as plain values: two trainings alike in it are one."""
     return {
@@ -107,7 +101,6 @@ def identify(
         "dataset": parts.dataset,
         "skeletons": parts.digest,
         "seed": seed,
-        "init": hashlib.sha256(Path(init).read_bytes()).hexdigest() if init else "",
     }
 
 
@@ -130,20 +123,13 @@ def own_randomness(seed: int, group: Group) -> Iterator[None]:
         yield
 
 
-def begin(job: Job, init: Path | None = None) -> State:
-    """Return the state before the first step; the same in every process.
-
-    ``init`` names weights to start from instead of random ones.
-    """
+def begin(job: Job) -> State:
+    """Return the state before the first step; the same in every process."""
     config, device = job.config, job.group.device
-    options: dict[str, object] = {}
-    if config.backbone == "stgcn":
-        options = {"dropout": config.dropout, "share_absent": config.share_absent}
-    model = Classifier(build(config.backbone, **options), len(job.parts.seen))
-    if init is not None:
-        load_foreign(model.backbone, Path(init))
+    kind = backbone_class(config.backbone)
+    model = Classifier(kind(**kind.options(config)), len(job.parts.seen))
     model.to(device, dtype_of(config.precision))
-    freeze_idle(model)
+    freeze_idle(model.backbone)
     if device.type == "cuda" and job.group.size > 1:
         torch.cuda.manual_seed(job.seed * job.group.size + job.group.rank)
     trained = [weights for weights in model.parameters() if weights.requires_grad]
@@ -153,21 +139,6 @@ def begin(job: Job, init: Path | None = None) -> State:
         losses=torch.zeros(job.steps, dtype=dtype_of(config.precision), device=device),
         correct=torch.zeros((), dtype=torch.int64, device=device),
     )
-
-
-def freeze_idle(model: nn.Module) -> list[str]:
-    """Take weights out of training that have nothing to learn, and return their names.
-
-    A bias that batch normalisation subtracts again has a gradient of zero but for rounding
-    errors, which Adam would scale up to whole steps: the bias would wander, the running mean
-    after it, and two runs that add up in another order (one process or two) would part here
-    first. Shift-GCN's shift across joints is one that the published weights have never
-    learned: they are still even in their starting interval, shrunk by weight decay alone.
-    """
-    frozen = [name for name, _ in model.named_parameters() if name.endswith(IDLE)]
-    for name in frozen:
-        model.get_parameter(name).requires_grad_(False)
-    return frozen
 
 
 def save(job: Job, state: State) -> None:

@@ -34,7 +34,7 @@ SAID = (
 )
 
 
-@click.command("demo", cls=Stage)
+@click.command("demo", cls=Stage, example="smie-pipe demo --splits 3")
 @click.option(
     "--splits",
     default=1,

@@ -11,7 +11,11 @@ from smie_pipe.stage import Stage, json_option, report
 from smie_pipe.study import Study, pass_study
 
 
-@click.command("export", cls=Stage)
+@click.command(
+    "export",
+    cls=Stage,
+    example="smie-pipe --run runs/ntu60 export arrays --protocol xsub",
+)
 @click.argument("output", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--protocol",

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from smie_pipe.backbones.config import ExtractConfig, ExtractRun
+from smie_pipe.backbones.pretrainings import pretraining_name
 from smie_pipe.run_folder import RunFolder, Task
 from smie_pipe.split_choice import choose_splits, stand_for
 from smie_pipe.stage import (
@@ -25,7 +26,7 @@ from smie_pipe.study import Study, pass_study
 logger = logging.getLogger(__name__)
 
 
-@click.command("extract", cls=Stage)
+@click.command("extract", cls=Stage, example="smie-pipe --run runs/ntu60 extract")
 @click.option(
     "--split",
     "names",
@@ -46,12 +47,15 @@ def extract(
     config = build_config(ExtractConfig, {**values, "seed": study.seed})
     how = build_config(ExtractRun, values)
     names = split_names(study.run, names)
-    for name in choose_splits(study.run, names, "backbone.safetensors", "pretrain-backbone"):
-        made = run_extract(study, name, config, how, overwrite=overwrite)
+    splits = choose_splits(study.run, names, "backbone.safetensors", "pretrain-backbone")
+    for split, number in study.run.pretrainings_with("backbone.safetensors", splits):
+        made = run_extract(study, split, config, how, number=number, overwrite=overwrite)
+        said = {"split": split, "pretraining": number}
         if made is not None:
-            report(f"{name}: {made}", {"split": name, **dataclasses.asdict(made)}, as_json)
+            name = pretraining_name(split, number)
+            report(f"{name}: {made}", {**said, **dataclasses.asdict(made)}, as_json)
         elif as_json:
-            report("", {"split": name, "skipped": True}, as_json)
+            report("", {**said, "skipped": True}, as_json)
 
 
 def split_names(run: RunFolder, names: Sequence[str]) -> list[str]:
@@ -71,14 +75,18 @@ def run_extract(
     config: ExtractConfig,
     how: ExtractRun,
     *,
+    number: int = 1,
     overwrite: bool = False,
 ) -> Any:
-    """Make the split's ``features.h5``; None where it is there already."""
+    """Make the split's ``features.h5``; None where it is there already.
+
+    ``number``: by which of the split's pretrainings, from 1.
+    """
     run = study.run
-    backbone = run.backbone(split)
+    backbone = run.backbone(split, number)
     task = Task(
-        f"extract/{split}",
-        run.features(split),
+        f"extract/{pretraining_name(split, number)}",
+        run.features(split, number),
         options=dataclasses.asdict(config),
         inputs={
             "skeletons": run.digest(run.require(run.skeletons, "preprocess")),

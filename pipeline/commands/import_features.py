@@ -14,7 +14,12 @@ from smie_pipe.stage import Stage, json_option, overwrite_option, report
 from smie_pipe.study import Study, pass_study
 
 
-@click.command("import-features", cls=Stage)
+@click.command(
+    "import-features",
+    cls=Stage,
+    example="smie-pipe --run runs/synse import-features shift_5_r --dataset ntu60 "
+    "--split ntu60-synse-55-5",
+)
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--dataset", required=True, help="Whose classes the labels count: ntu60, ntu120.")
 @click.option("--split", "spec", required=True, help="The one split these features were made for.")

@@ -11,7 +11,11 @@ from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.stage import Stage
 
 
-@click.command("inspect", cls=Stage)
+@click.command(
+    "inspect",
+    cls=Stage,
+    example="smie-pipe inspect runs/demo/skeletons.h5 --render clip.gif --clip 0",
+)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--render",

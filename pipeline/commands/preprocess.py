@@ -32,7 +32,11 @@ FOLDERS = ("skeleton_dir", "label_dir", "split_dir")
 logger = logging.getLogger(__name__)
 
 
-@click.command("preprocess", cls=Stage)
+@click.command(
+    "preprocess",
+    cls=Stage,
+    example="smie-pipe --run runs/ntu60 preprocess nturgb+d_skeletons --dataset ntu60",
+)
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @config_options(PreprocessConfig)
 @config_options(PreprocessRun)
@@ -105,10 +109,12 @@ def run_preprocess(
 
 
 def _fingerprint(source: Path) -> str:
+    from smie_pipe.preprocessing.layouts.find import LISTS
+
     if source.is_file():
-        beside = source.parent / "classes.csv"  # read with it
-        both = [source, beside] if beside.is_file() else [source]
-        return digest_listing(both, source.parent)
+        beside = [source.parent / name for name in LISTS]  # read with it
+        files = [source, *(path for path in beside if path.is_file())]
+        return digest_listing(files, source.parent)
     return digest_listing(_inputs(source), source)
 
 

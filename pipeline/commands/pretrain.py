@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smie_pipe.backbones.config import PretrainConfig, PretrainRun
+from smie_pipe.backbones.pretrainings import pretraining_name, pretraining_seed
 from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.run_folder import Task
 from smie_pipe.stage import (
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@click.command("pretrain-backbone", cls=Stage)
+@click.command(
+    "pretrain-backbone",
+    cls=Stage,
+    example="smie-pipe --run runs/ntu60 pretrain-backbone --split ntu60-smie",
+)
 @click.option(
     "--split",
     "specs",
@@ -50,8 +56,24 @@ logger = logging.getLogger(__name__)
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Take a backbone trained elsewhere (.pt or .safetensors) instead of training one. "
-    "Whether it has seen the unseen classes is then yours to know.",
+    help="Take ready-made weights (.pt or .safetensors) instead of training. A backbone of this "
+    "program says which classes it has seen; for others that is yours to know.",
+)
+@click.option(
+    "--allow-seen-unseen",
+    is_flag=True,
+    help="Take --weights that were trained on classes unseen in the split all the same; all "
+    "results are marked.",
+)
+@click.option(
+    "--pretrainings",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="Train K backbones a split, of seeds of their own: the second goes to "
+    "SPLIT/pretraining-2/ and so on, and later stages take them all. One backbone more or less "
+    "moves a split's accuracy by points.",
 )
 @config_options(PretrainConfig)
 @config_options(PretrainRun)
@@ -63,6 +85,8 @@ def pretrain_backbone(
     specs: Sequence[str],
     protocol: str,
     weights: Path | None,
+    allow_seen_unseen: bool,
+    pretrainings: int,
     overwrite: bool,
     as_json: bool,
     **values: Any,
@@ -75,14 +99,24 @@ def pretrain_backbone(
     """
     config = build_config(PretrainConfig, values)
     how = build_config(PretrainRun, values)
-    for split in resolve_splits(study, specs):
-        made = run_pretrain(
-            study, split, protocol, config, how, weights=weights, overwrite=overwrite
+    if weights is not None and pretrainings > 1:
+        raise click.UsageError(
+            "--pretrainings trains several backbones, --weights takes a ready one: give either"
         )
+    splits = resolve_splits(study, specs)
+    if weights is not None and not allow_seen_unseen:
+        _check_weights(study, weights, splits)
+    for split, number in itertools.product(splits, range(1, pretrainings + 1)):
+        made = run_pretrain(
+            study, split, protocol, config, how, number=number, weights=weights,
+            allow_seen_unseen=allow_seen_unseen, overwrite=overwrite,
+        )  # fmt: skip
+        name = pretraining_name(split.name, number)
+        said = {"split": split.name, "pretraining": number}
         if made is not None:
-            report(f"{split.name}: {made}", {"split": split.name, **made.as_dict()}, as_json)
+            report(f"{name}: {made}", {**said, **made.as_dict()}, as_json)
         elif as_json:
-            report("", {"split": split.name, "skipped": True}, as_json)
+            report("", {**said, "skipped": True}, as_json)
 
 
 def resolve_splits(study: Study, specs: Sequence[str]) -> list[Split]:
@@ -103,28 +137,39 @@ def run_pretrain(
     config: PretrainConfig,
     how: PretrainRun,
     *,
+    number: int = 1,
     weights: Path | None = None,
+    allow_seen_unseen: bool = False,
     overwrite: bool = False,
 ) -> PretrainReport | Adopted | None:
-    """Make the split's ``backbone.safetensors``; None where it is there already."""
-    run = study.run
+    """Make the split's ``backbone.safetensors``; None where it is there already.
+
+    ``number``: which of the split's pretrainings, from 1.
+    """
+    run, seed = study.run, pretraining_seed(study.seed, number)
     options = {**dataclasses.asdict(config), "protocol": protocol, "unseen": list(split.unseen)}
     inputs = {"skeletons": run.digest(run.skeletons)}
     if weights is not None:
         inputs["weights"] = digest_file(weights)
+        if allow_seen_unseen:
+            options["allow_seen_unseen"] = True
     task = Task(
-        f"pretrain-backbone/{split.name}",
-        run.backbone(split.name),
+        f"pretrain-backbone/{pretraining_name(split.name, number)}",
+        run.backbone(split.name, number),
         options=options,
         inputs=inputs,
-        seed=study.seed,
+        seed=seed,
+        modernise=modernise,
     )
     if run.is_done(task, overwrite=overwrite):
         logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
         return None
     with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
         if weights is not None:
-            return _adopt(run.skeletons, weights, task.output, split, protocol, config)
+            return _adopt(
+                run.skeletons, weights, task.output, split, protocol, config,
+                allowed=allow_seen_unseen,
+            )  # fmt: skip
         from smie_pipe.backbones.pretraining.pretrain import pretrain
 
         return pretrain(
@@ -135,25 +180,53 @@ def run_pretrain(
             split=split.name,
             protocol=protocol,
             device=study.torch_device(),
-            seed=study.seed,
+            seed=seed,
             resume=not overwrite,
             run=how,
         )
 
 
+def modernise(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that an older version recorded, in today's names.
+
+    ``settle`` is called ``recalibrate`` now, ``select`` ``keep_epoch``, and ``compile`` is gone
+    where it was off.
+    """
+    known = dict(options)
+    if "settle" in known:
+        known["recalibrate"] = known.pop("settle")
+    if "select" in known:
+        known["keep_epoch"] = known.pop("select").replace("best-on-", "best-")
+    if known.get("compile") is False:
+        del known["compile"]
+    return known
+
+
 @dataclasses.dataclass(frozen=True)
 class Adopted:
-    """A backbone trained elsewhere, taken as it is."""
+    """Ready-made weights, taken as they are."""
 
     output: Path
     weights: Path
+    saw: list[str] | None
+    """The classes they were trained on, None where nobody knows."""
+    saw_unseen: list[str]
+    """Those of them that are unseen in the split."""
 
-    def as_dict(self) -> dict[str, str]:
-        """Return the paths as text, for JSON."""
-        return {"output": str(self.output), "weights": str(self.weights)}
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, paths as text."""
+        paths = {"output": str(self.output), "weights": str(self.weights)}
+        return {**dataclasses.asdict(self), **paths}
 
     def __str__(self) -> str:
-        return f"weights of {self.weights}, trained elsewhere -> {self.output}"
+        """Say where they are from and whether they serve zero-shot tests."""
+        if self.saw is None:
+            known = "trained elsewhere: whether they have seen the unseen classes is not known"
+        elif self.saw_unseen:
+            known = f"NOT ZERO-SHOT, trained on unseen classes: {', '.join(self.saw_unseen)}"
+        else:
+            known = "trained on none of the unseen classes"
+        return f"weights of {self.weights}, {known} -> {self.output}"
 
 
 def _adopt(
@@ -163,10 +236,12 @@ def _adopt(
     split: Split,
     protocol: str,
     config: PretrainConfig,
+    *,
+    allowed: bool,
 ) -> Adopted:
-    from smie_pipe.backbones.features.extract import adopt_weights
+    from smie_pipe.backbones.adopt import adopt_weights
 
-    adopt_weights(
+    facts = adopt_weights(
         weights,
         config.backbone,
         output,
@@ -174,8 +249,21 @@ def _adopt(
         split=split.name,
         protocol=protocol,
         skeletons=skeletons,
+        allow_seen_unseen=allowed,
     )
-    return Adopted(output, weights)
+    return Adopted(output, weights, facts["saw"], facts["saw_unseen"])
+
+
+def _check_weights(study: Study, weights: Path, splits: Sequence[Split]) -> None:
+    """Refuse weights that have seen an unseen class of any split, before any work."""
+    from smie_pipe.backbones.adopt import check_unseen
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    with SkeletonFile(study.run.skeletons) as clips:
+        names = clips.class_names
+    for split in splits:
+        unseen = [names[label] for label in split.unseen]
+        check_unseen(weights, unseen, split=split.name)
 
 
 def _seen(skeletons: Path, split: Split) -> tuple[int, ...]:

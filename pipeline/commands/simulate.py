@@ -13,7 +13,7 @@ from smie_pipe.stage import Stage, build_config, config_options, json_option, re
 from smie_pipe.study import Study, pass_study
 
 
-@click.command("simulate", cls=Stage)
+@click.command("simulate", cls=Stage, example="smie-pipe simulate raw --classes 10 --performers 4")
 @click.argument("output", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--classes",

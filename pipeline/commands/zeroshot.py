@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smie_pipe.backbones.hardware.distributed import is_main
+from smie_pipe.backbones.pretrainings import pretraining_name
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.run_folder import RunFolder, Task
 from smie_pipe.split_choice import choose_splits, stand_for
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@click.command("zeroshot", cls=Stage)
+@click.command(
+    "zeroshot",
+    cls=Stage,
+    example="smie-pipe --run runs/ntu60 zeroshot --method smie,ridge --seeds 5",
+)
 @click.option(
     "--split",
     "names",
@@ -82,17 +87,17 @@ def _check_backbones(run: RunFolder, splits: Sequence[str]) -> None:
     """Refuse features of a backbone that has been trained anew since."""
     import h5py
 
-    from smie_pipe.backbones.features.extract import file_digest
+    from smie_pipe.preprocessing.foundation.digests import is_digest_of
 
-    for split in splits:
-        backbone = run.backbone(split)
-        if not backbone.is_file() or not h5py.is_hdf5(run.features(split)):
+    for split, number in run.pretrainings_with("features.h5", splits):
+        backbone, features = run.backbone(split, number), run.features(split, number)
+        if not backbone.is_file() or not h5py.is_hdf5(features):
             continue
-        with h5py.File(run.features(split)) as file:
+        with h5py.File(features) as file:
             made_by = file.attrs.get("backbone_digest")
-        if made_by not in (None, file_digest(backbone)):
+        if made_by is not None and not is_digest_of(made_by, backbone):
             raise InputError(
-                f"{run.features(split)} holds the features of another backbone than {backbone}, "
+                f"{features} holds the features of another backbone than {backbone}, "
                 f"which was made since: run extract --split {split} --overwrite"
             )
 
@@ -106,7 +111,10 @@ def run_zeroshot(
 
     run = study.run
     splits = choose_splits(run, split_names(run, names), "features.h5", "extract")
-    features = {split: run.features(split) for split in splits}
+    features = {
+        pretraining_name(split, number): run.features(split, number)
+        for split, number in run.pretrainings_with("features.h5", splits)
+    }
     _check_backbones(run, splits)
     task = Task(
         "zeroshot",

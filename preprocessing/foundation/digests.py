@@ -18,6 +18,13 @@ def digest_file(path: Path) -> str:
     return state.hexdigest()
 
 
+def is_digest_of(digest: str, path: Path) -> bool:
+    """Tell whether ``digest`` is that of a file; SHA-256, as files of before state it, too."""
+    if len(digest) == 64:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest() == digest
+    return digest_file(path) == digest
+
+
 def digest_listing(paths: Iterable[Path], root: Path) -> str:
     """Return a digest of names, sizes and times of files: a fingerprint of a raw data set.
 

@@ -23,7 +23,8 @@ from smie_pipe.preprocessing.sources.label_list import (
 
 CLASSES = "classes.csv"
 CLASSES_BYTES = 4 * 2**20
-_LISTS = (CLASSES, LABEL_LIST)
+LISTS = (CLASSES, LABEL_LIST)
+"""Lists that belong to recordings of any layout, beside them."""
 _SHOWN = 5
 
 
@@ -85,7 +86,7 @@ def find_source(source: Path, config: PreprocessConfig, *, labelled: bool = True
 def may_be_input(name: str) -> bool:
     """Return whether a file of that name can decide what is read; an output never does."""
     lower = name.lower()
-    listed = lower.endswith(".zip") or lower in _LISTS
+    listed = lower.endswith(".zip") or lower in LISTS
     return listed or any(layout.may_read(name) for layout in layouts().values())
 
 
@@ -97,7 +98,7 @@ def _sorted(source: Path, files: Iterable[RawFile | Finding]) -> _Found:
     for file in files:
         if isinstance(file, Finding):
             findings.append(file)
-        elif file.name.lower() in _LISTS:
+        elif file.name.lower() in LISTS:
             lists[file.name.lower()].append(file)
         else:
             name = next((n for n, layout in layouts().items() if layout.recognises(file)), None)

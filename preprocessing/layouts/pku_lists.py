@@ -145,9 +145,7 @@ def _paired(
         if label is None and listed is None and known is not None:
             why = "skeleton file without label file"
             own = labels.names_classes or not is_named(file)
-            findings.append(
-                without_label(file.stem, file.path, why) if own else _alone(file, why)
-            )
+            findings.append(without_label(file.stem, file.path, why) if own else _alone(file, why))
         else:
             recordings.append(Recording(file.stem, file, label, listed))
     findings += [_alone(file, "label file without skeleton file") for file in label_of.values()]

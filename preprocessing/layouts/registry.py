@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -25,3 +26,20 @@ def layouts() -> dict[str, Layout]:
         Annotations(),
     )
     return {layout.name: layout for layout in every}
+
+
+class _Names(Collection[str]):
+    """``auto`` and the names of all layouts, looked up when they are read."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("auto", *layouts()))
+
+    def __len__(self) -> int:
+        return 1 + len(layouts())
+
+    def __contains__(self, name: object) -> bool:
+        return name == "auto" or name in layouts()
+
+
+LAYOUT_NAMES = _Names()
+"""What the option ``layout`` may be."""

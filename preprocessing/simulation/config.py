@@ -2,75 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from smie_pipe.preprocessing.foundation.errors import InputError
-
-LAYOUTS = ("ntu", "pku")
+from smie_pipe.preprocessing.foundation.options import Option, check
 
 
 @dataclass(frozen=True)
 class SimulateConfig:
     """What ``simulate`` writes; the defaults make about a thousand clips."""
 
-    layout: str = "ntu"
-    """ntu (a file a clip) or pku (recordings of several minutes with labels and split lists)."""
-    classes: int | tuple[str, ...] | None = 40
-    """How many (the first of ``motions.MOTIONS``, one in five with two persons), their names, or
-    None for all."""
-    performers: int = 8
-    """People, each of own build, tempo and manner."""
-    views: int = 3
-    """Cameras that see every clip."""
-    repetitions: int = 1
-    """How often each performer does each action."""
-    setups: int = 4
-    """Places the cameras were set up in; performers are spread over them."""
-    seed: int = 0
-    """Of everything; a clip does not depend on which others are written."""
-    noise: float = 1.0
-    """Scale of the sensor's errors; 0 is exact."""
-    dropout: float = 0.15
-    """Chance that a clip loses all bodies for a few frames."""
-    phantom: float = 0.05
-    """Chance that a clip shows a body that is none."""
-    switch: float = 0.05
-    """Chance that bodies change id or order within a clip."""
-    mean_frames: float | None = None
-    """Stretch all clips alike to this mean length, as far as ``frames`` allows. By default each
-    action takes its natural time."""
-    frames: tuple[int, int] = (40, 150)
-    """Shortest and longest clip."""
-    max_files: int | None = None
-    """Keep the first so many files of a list that goes through the classes fastest."""
+    layout: Annotated[
+        Literal["ntu", "pku"],
+        Option(
+            "ntu (a file a clip) or pku (recordings of several minutes with labels and "
+            "split lists)."
+        ),
+    ] = "ntu"
+    classes: Annotated[
+        int | tuple[str, ...] | None,
+        Option(
+            "How many (the first of motions.MOTIONS, one in five with two persons), their "
+            "names, or None for all."
+        ),
+    ] = 40
+    performers: Annotated[
+        int, Option("People, each of own build, tempo and manner.", at_least=1, at_most=999)
+    ] = 8
+    views: Annotated[int, Option("Cameras that see every clip.", at_least=1, at_most=3)] = 3
+    repetitions: Annotated[
+        int,
+        Option("How often each performer does each action.", "Amount", at_least=1, at_most=999),
+    ] = 1
+    setups: Annotated[
+        int,
+        Option(
+            "Places the cameras were set up in; performers are spread over them.",
+            "Amount",
+            at_least=1,
+            at_most=999,
+        ),
+    ] = 4
+    seed: Annotated[
+        int,
+        Option("Of everything; a clip does not depend on which others are written.", at_least=0),
+    ] = 0
+    noise: Annotated[
+        float, Option("Scale of the sensor's errors; 0 is exact.", "Sensor", at_least=0, at_most=3)
+    ] = 1.0
+    dropout: Annotated[
+        float,
+        Option(
+            "Chance that a clip loses all bodies for a few frames.",
+            "Sensor",
+            at_least=0,
+            at_most=1,
+        ),
+    ] = 0.15
+    phantom: Annotated[
+        float,
+        Option("Chance that a clip shows a body that is none.", "Sensor", at_least=0, at_most=1),
+    ] = 0.05
+    switch: Annotated[
+        float,
+        Option(
+            "Chance that bodies change id or order within a clip.", "Sensor", at_least=0, at_most=1
+        ),
+    ] = 0.05
+    mean_frames: Annotated[
+        float | None,
+        Option(
+            "Stretch all clips alike to this mean length, as far as frames allows. By "
+            "default each action takes its natural time.",
+            "Length of clips",
+            at_least=2,
+        ),
+    ] = None
+    frames: Annotated[
+        tuple[int, int], Option("Shortest and longest clip.", "Length of clips", at_least=2)
+    ] = (40, 150)
+    max_files: Annotated[
+        int | None,
+        Option(
+            "Keep the first so many files of a list that goes through the classes fastest.",
+            "Amount",
+            at_least=1,
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
-        faults = [*self._counts(), *self._ranges()]
-        if faults:
-            raise InputError("cannot simulate: " + "; ".join(faults))
-
-    def _counts(self) -> Iterator[str]:
-        if self.layout not in LAYOUTS:
-            yield f"layout must be one of {', '.join(LAYOUTS)}, got {self.layout!r}"
-        fewest = 2 if self.layout == "pku" else 1  # the split lists need a test performer
-        if not fewest <= self.performers <= 999:
-            yield f"performers must be {fewest} to 999, got {self.performers}"
-        for name, most in (("views", 3), ("repetitions", 999), ("setups", 999)):
-            if not 1 <= getattr(self, name) <= most:
-                yield f"{name} must be 1 to {most}, got {getattr(self, name)}"
-        if self.max_files is not None and self.max_files < 1:
-            yield f"max_files must be at least 1, got {self.max_files}"
-        if self.seed < 0:
-            yield f"seed must not be negative, got {self.seed}"
-
-    def _ranges(self) -> Iterator[str]:
-        for name in ("dropout", "phantom", "switch"):
-            if not 0 <= getattr(self, name) <= 1:
-                yield f"{name} is a chance, 0 to 1, got {getattr(self, name)}"
-        if not 0 <= self.noise <= 3:
-            yield f"noise must be 0 to 3, got {self.noise}"
-        if not 2 <= self.frames[0] <= self.frames[1]:
-            yield f"frames must be (shortest, longest), at least 2, got {self.frames}"
-        if self.mean_frames is not None and self.mean_frames < 2:
-            yield f"mean_frames must be at least 2, got {self.mean_frames}"
+        """Refuse impossible values, all of them in one message."""
+        lonely = self.layout == "pku" and self.performers == 1
+        short, long = self.frames
+        others = (
+            (lonely, "performers must be at least 2 for pku, whose split lists test one, got 1"),
+            (
+                self.frames[0] > self.frames[1],
+                f"frames must be (shortest, longest), got {self.frames}",
+            ),
+        )
+        check(self, "simulate", others)

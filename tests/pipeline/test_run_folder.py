@@ -91,3 +91,17 @@ def test_a_foreign_record_is_refused(tmp_path):
 def test_a_missing_input_names_the_stage_to_run(run):
     with pytest.raises(InputError, match="pretrain-backbone"):
         run.require(run.backbone("split"), "pretrain-backbone")
+
+
+def test_pretrainings_are_listed_by_what_they_hold(tmp_path):
+    run = RunFolder(tmp_path)
+    for split, number in (("b", 1), ("a", 10), ("a", 1), ("a", 2)):
+        run.features(split, number).parent.mkdir(parents=True, exist_ok=True)
+        run.features(split, number).touch()
+    (tmp_path / "a" / "smie").mkdir()
+    (tmp_path / "a" / "smie" / "features.h5").touch()  # none of ours
+    assert run.pretrainings_with("features.h5") == [("a", 1), ("a", 2), ("a", 10), ("b", 1)]
+    assert run.pretrainings_with("features.h5", ["b", "a"])[0] == ("b", 1)
+    assert run.pretrainings_with("backbone.safetensors") == []
+    assert run.splits_with("features.h5") == ["a", "b"]
+    assert run.features("a", 2) == tmp_path / "a" / "pretraining-2" / "features.h5"

@@ -1,11 +1,15 @@
 """The chain's parsing, and options made from dataclasses."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from smie_pipe.preprocessing.foundation.options import Option, check
 from smie_pipe.stage import Stage, build_config, config_options
 
 
@@ -13,16 +17,14 @@ from smie_pipe.stage import Stage, build_config, config_options
 class Config:
     """Choices of a stage that exists only here."""
 
-    size: int = 3
-    """How ``large``,
-    in metres."""
-    fast: bool = False
-    betas: tuple[float, ...] = (0.1, 0.5)
-    name: str | None = None
+    size: Annotated[int, Option("How large, in metres.", at_least=0)] = 3
+    fast: Annotated[bool, Option("Hurry.", "Speed")] = False
+    betas: Annotated[tuple[float, ...], Option("Margins.")] = (0.1, 0.5)
+    name: Annotated[str | None, Option("Its name.")] = None
+    colour: Annotated[Literal["red", "green"], Option("Its colour.", "Looks")] = "red"
 
     def __post_init__(self) -> None:
-        if self.size < 0:
-            raise ValueError(f"size must be at least 0, got {self.size}")
+        check(self, "first")
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def chain():
     def group():
         pass
 
-    @group.command("first", cls=Stage)
+    @group.command("first", cls=Stage, example="first RAW")
     @click.argument("source")
     @config_options(Config)
     def first(source, **values):
@@ -73,12 +75,17 @@ def test_an_argument_may_be_named_like_a_command(chain):
 
 def test_values_keep_the_types_of_the_fields(chain):
     result = chain("first", "RAW", "--betas", "0.01, 1", "--name", "x", "--no-fast")
-    assert "Config(size=3, fast=False, betas=(0.01, 1.0), name='x')" in result.output
+    assert "Config(size=3, fast=False, betas=(0.01, 1.0), name='x', colour='red')" in result.output
 
 
-def test_help_is_the_string_below_the_field(chain):
-    result = chain("first", "--help")
-    assert "How large, in metres.  [default: 3]" in " ".join(result.output.split("\n  "))
+def test_help_stands_under_headings_the_essential_first_and_the_output_last(chain):
+    text = chain("first", "--help").output
+    assert "How large, in metres.  [default: 3]" in text
+    assert "[default: 0.1,0.5]" in text and "[red|green]" in text
+    places = [text.index(word) for word in ("Example:", "--size", "--fast", "--colour", "--help")]
+    assert places == sorted(places)
+    headings = [line for line in text.splitlines() if line and line[0] != " "]
+    assert headings[1:] == ["Example:", "Options:", "Speed:", "Looks:", "Output:"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,8 @@ def test_help_is_the_string_below_the_field(chain):
     [
         ("first RAW --size -1", "size must be at least 0, got -1"),
         ("first RAW --betas 0.1,x", "not a comma-separated list of float"),
-        ("first RAW --colour red", "No such option"),
+        ("first RAW --color red", "No such option"),
+        ("first RAW --colour gren", "expected one of red, green, got 'gren'. Did you mean"),
         ("first", "Missing argument"),
         ("first RAW third", "No such command"),
     ],

@@ -28,6 +28,7 @@ METHODS: dict[str, str | type] = {
     "cada-vae": "smie_pipe.zeroshot.methods.cadavae:CADAVAE",
     "synse": "smie_pipe.zeroshot.methods.cadavae:SynSE",
     "ridge": "smie_pipe.zeroshot.methods.ridge:Ridge",
+    "prototypes": "smie_pipe.zeroshot.methods.prototypes:Prototypes",
 }
 """Name -> class, or where it is: ``"package.module:Class"`` or ``"path/to/file.py:Class"``."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.zeroshot.config import LABELS
 from smie_pipe.zeroshot.trials.results import Summary
 
@@ -118,7 +119,8 @@ def _in_the_papers_setting(found: Summary) -> bool:
         not found.changed
         and _sentence_bert(found)
         and found.protocol == PROTOCOL
-        and len(found.splits) >= (FOLDS if found.split_set in TABLE_3 else 1)
+        and len({split_and_number(name)[0] for name in found.splits})
+        >= (FOLDS if found.split_set in TABLE_3 else 1)
     )
 
 

@@ -23,6 +23,7 @@ NAMES = {
     "cada-vae": "CADA-VAE",
     "synse": "SynSE",
     "ridge": "ridge regression",
+    "prototypes": "prototypes (ours)",
 }
 """Methods as the paper writes them."""
 NOTHING = "–"

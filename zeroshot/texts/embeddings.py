@@ -15,7 +15,8 @@ import numpy as np
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 from smie_pipe.zeroshot.texts.models import TextModel
-from smie_pipe.zeroshot.texts.sentences import LABELS, class_sentences, verbs_and_nouns
+from smie_pipe.zeroshot.texts.sentences import LABELS, verbs_and_nouns
+from smie_pipe.zeroshot.texts.text_sets import text_sets
 
 if TYPE_CHECKING:
     from smie_pipe.zeroshot.texts.class_texts import ClassTexts
@@ -32,6 +33,7 @@ def class_texts(
     *,
     source: str = "labels",
     model: str | Path = DEFAULT_MODEL,
+    combine: str = "views",
     cache_dir: Path | None = None,
     parts_of_speech: bool = False,
     verbs_nouns: Path | None = None,
@@ -44,11 +46,13 @@ def class_texts(
     class_names
         Names by label, of the whole dataset.
     source
-        As for ``smie_pipe.zeroshot.texts.sentences.class_sentences``.
+        As for ``smie_pipe.zeroshot.texts.text_sets.text_sets``; it may hold several text sets.
     model
         As for ``smie_pipe.zeroshot.texts.models.TextModel``, or a ``.npy`` file of ready-made
         embeddings (K, D) of all classes; then verbs and nouns come from ``STEM_verbs.npy`` and
         ``STEM_nouns.npy`` beside it.
+    combine
+        How several text sets become one, as for ``ClassTexts.of_views``.
     cache_dir
         Where embeddings are kept; by default ``cache_folder()``.
     parts_of_speech
@@ -69,21 +73,20 @@ def class_texts(
 
     if str(model).endswith(".npy"):
         rows = _ready_made(Path(model), len(class_names), source, parts_of_speech)
-    else:
-        texts = _all_texts(class_names, source, parts_of_speech, verbs_nouns)
-        loaded = TextModel(model, device)
-        rows = {kind: embed_texts(t, loaded, cache_dir) for kind, t in texts.items()}
-    return ClassTexts(**{kind: torch.from_numpy(r) for kind, r in rows.items()})
+        return ClassTexts(**{kind: torch.from_numpy(r) for kind, r in rows.items()})
+    sets = text_sets(class_names, source)
+    parts = _verbs_nouns(class_names, verbs_nouns) if parts_of_speech else {}
+    loaded = TextModel(model, device)
+    views, words = (
+        {kind: torch.from_numpy(embed_texts(t, loaded, cache_dir)) for kind, t in texts.items()}
+        for texts in (sets, parts)
+    )
+    return ClassTexts.of_views(list(views.values()), combine, **words)
 
 
-def _all_texts(
-    class_names: Sequence[str], source: str, parts_of_speech: bool, verbs_nouns: Path | None
-) -> dict[str, list[list[str]]]:
-    texts = {"sentence": class_sentences(class_names, source)}
-    if parts_of_speech:
-        verbs, nouns = verbs_and_nouns(class_names, verbs_nouns)
-        texts |= {"verb": [[verb] for verb in verbs], "noun": [[noun] for noun in nouns]}
-    return texts
+def _verbs_nouns(class_names: Sequence[str], own: Path | None) -> dict[str, list[list[str]]]:
+    verbs, nouns = verbs_and_nouns(class_names, own)
+    return {"verb": [[verb] for verb in verbs], "noun": [[noun] for noun in nouns]}
 
 
 def embed_texts(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from smie_pipe.backbones.features.store import FeatureSet, read_features
+from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
@@ -179,7 +180,7 @@ def spread(v: np.ndarray) -> float:
 def _faults(split: str, found: FeatureSet, config: ZeroShotConfig) -> Iterable[str]:
     """Yield what is wrong with one split's features, in words."""
     made_for = found.attrs.get("split", split)
-    if made_for != split:
+    if made_for != split_and_number(split)[0]:
         yield f"holds the features of split {made_for!r}, expected {split!r}; run `extract` again"
     if not (np.isfinite(found.v).all() and np.isfinite(found.v_masked).all()):
         yield "holds values that are not finite; run `extract` again"
@@ -239,6 +240,7 @@ def _texts(
                 class_names,
                 source=source.text,
                 model=source.model,
+                combine=source.combine,
                 parts_of_speech=parts_of_speech,
                 verbs_nouns=own,
             )
@@ -316,11 +318,14 @@ def _digest(task: Task, features: str) -> str:
     """Return digests of the features and of all else: the same digests, the same result."""
     texts = hashlib.sha256()
     parts = (task.texts.verb, task.texts.noun) if needs_parts(task.variant) else ()
-    for table in (task.texts.sentence, *parts):
+    views = task.texts.views if len(task.texts.views) > 1 else ()
+    for table in (task.texts.sentence, *parts, *views):
         texts.update(b"-" if table is None else np.ascontiguousarray(table).tobytes())
     config: dict[str, Any] = {"select": task.config.select, "gzsl": task.config.gzsl}
     if task.config.select != "last" or task.config.gzsl != "none":
         config["held_out"] = [task.config.held_out_share, task.config.held_out_folds]
+    if task.texts.source.centred:
+        config["centred"] = True
     said = {
         "recipe": RECIPE,
         "texts": texts.hexdigest(),

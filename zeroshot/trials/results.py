@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
+from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 
@@ -225,6 +226,7 @@ def split_set(split: str) -> str:
     A trailing ``-1`` after a word counts the folds; a random split's seed does too; a list of
     labels stands alone.
     """
+    split, _ = split_and_number(split)
     if split.startswith("unseen-"):
         return split
     return re.sub(r"(-seed\d+|(?<=[^\d-])-\d{1,2})$", "", split)

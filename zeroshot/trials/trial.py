@@ -29,7 +29,7 @@ from smie_pipe.zeroshot.evaluate import Measures, measure
 from smie_pipe.zeroshot.gzsl.calibration import calibrate, generalised
 from smie_pipe.zeroshot.methods.base import Method, TrainingData
 from smie_pipe.zeroshot.methods.registry import method_class
-from smie_pipe.zeroshot.texts.class_texts import ClassTexts
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts, TextCentre
 from smie_pipe.zeroshot.training.held_out import choose
 from smie_pipe.zeroshot.training.train import Diverged, has_masked, seen_training_data, train
 from smie_pipe.zeroshot.trials.results import Result, result_from
@@ -44,6 +44,7 @@ class Texts:
     sentence: np.ndarray
     verb: np.ndarray | None = None
     noun: np.ndarray | None = None
+    views: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def of(cls, source: TextSource, texts: ClassTexts) -> Texts:
@@ -52,12 +53,21 @@ class Texts:
         parts = {
             name: None if t is None else t.float().cpu().numpy() for name, t in tables.items()
         }
-        return cls(source, texts.sentence.float().cpu().numpy(), **parts)
+        views = tuple(view.float().cpu().numpy() for view in texts.views)
+        return cls(source, texts.sentence.float().cpu().numpy(), **parts, views=views)
 
     def tensors(self) -> ClassTexts:
         """Return them as a method takes them."""
         parts = [None if t is None else torch.as_tensor(t) for t in (self.verb, self.noun)]
-        return ClassTexts(torch.as_tensor(self.sentence), *parts)
+        views = tuple(torch.as_tensor(view) for view in self.views)
+        return ClassTexts(torch.as_tensor(self.sentence), *parts, views)
+
+    def for_split(self, seen: Sequence[int]) -> ClassTexts:
+        """Return them for a split: centred on its seen classes' mean where that is asked for."""
+        texts = self.tensors()
+        if not self.source.centred:
+            return texts
+        return TextCentre.of(texts.take(seen)).apply(texts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +88,7 @@ class Task:
     def folder(self) -> Path:
         """Where its files go, relative to the run folder."""
         source, name = self.texts.source, self.variant.name
-        for said, default in ((source.text, TextSource.text), (source.model, TextSource.model)):
+        for said, default in ((source.name, TextSource.text), (source.model, TextSource.model)):
             if _folder_safe(said) != default:
                 name += f"_{_folder_safe(said)}"
         if self.config.select != ZeroShotConfig.select:
@@ -126,7 +136,7 @@ def perform(task: Task, stop: Callable[[], bool] = lambda: False) -> Result:
     """
     device = torch.device(task.device)
     features = _features(task.features)
-    texts = task.texts.tensors()
+    texts = task.texts.for_split(features.seen)
     data = seen_training_data(features, texts)
     clock = [time.perf_counter()]
 
@@ -272,7 +282,7 @@ def _result(
         method=task.variant.method,
         variant=task.variant.name,
         changed=dict(task.variant.changed),
-        text=Path(task.texts.source.text).name,
+        text=task.texts.source.name,
         text_model=Path(task.texts.source.model).name,
         text_width=task.texts.sentence.shape[1],
         select=task.config.select,

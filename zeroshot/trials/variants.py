@@ -67,11 +67,7 @@ def _variants_of(asked: str, config: ZeroShotConfig, dataset: str) -> Iterator[V
     spec, own = parse(asked)
     name = method_name(spec)
     known = method_options(spec, {}, dataset)
-    shared = {
-        key: value
-        for key, value in _shared_options(name, config).items()
-        if value is not None and key in known
-    }
+    shared = {"epochs": config.epochs} if config.epochs and "epochs" in known else {}
     betas = config.beta if name == "smie" and "beta" not in own else ()
     for sweep in [{"beta": b} for b in betas] or [{}]:
         options = method_options(spec, {**shared, **sweep, **own}, dataset)
@@ -89,18 +85,6 @@ def _unmasked(asked: str) -> str:
         "these features hold no masked clips: %s runs without the temporal constraint", asked
     )
     return f"smie-wo-l2{colon}{options}"
-
-
-def _shared_options(name: str, config: ZeroShotConfig) -> dict[str, Any]:
-    """Return the options that the configuration sets for all methods that have them."""
-    options: dict[str, Any] = {"epochs": config.epochs}
-    if name in ("smie", "smie-wo-l2"):
-        options |= {
-            "lam": config.lam,
-            "negatives": config.negatives,
-            "estimator": config.estimator,
-        }
-    return options
 
 
 def parse(asked: str) -> tuple[str, dict[str, str]]:

@@ -85,7 +85,7 @@ def test_onednn_can_be_switched_off(monkeypatch):
         off.setattr(torch.backends.mkldnn, "enabled", False)
         assert torch.equal(layer(x), functional.linear(x, layer.weight, layer.bias))
         assert not products._is_ours(x, layer.weight)
-    assert products._is_ours(x, layer.weight) == (products._ONEDNN is not None)
+    assert products._is_ours(x, layer.weight) == (products.onednn_linear() is not None)
 
 
 def test_shapes_that_do_not_fit_are_named_by_torch():
@@ -100,3 +100,9 @@ def test_only_what_is_wanted_is_differentiated():
     linear(x, weight).sum().backward()
     assert x.grad is None
     assert weight.grad is not None
+
+
+def test_without_the_private_operator_torch_does_it(monkeypatch):
+    monkeypatch.setattr(products, "onednn_linear", lambda: None)
+    agree(linear, functional.linear, (9, 8), (4, 8), (4,))
+    agree(bmm, torch.bmm, (3, 7, MANY_INPUTS), (3, MANY_INPUTS, 5))

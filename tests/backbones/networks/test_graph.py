@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from smie_pipe.backbones.networks.graph import BONES, CENTRE, JOINTS, adjacency
+from smie_pipe.backbones.networks.graph import CENTRE, JOINTS, adjacency
+from smie_pipe.preprocessing.body import BONES
 
 
 def test_every_joint_hangs_on_the_centre_by_24_bones():

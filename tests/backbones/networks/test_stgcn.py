@@ -1,9 +1,5 @@
 """ST-GCN: golden numbers, and the same function and gradients as the plain form."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,21 +10,7 @@ from smie_pipe.backbones.kernels.temporal import (
     convolve_directly,
     keep_half,
 )
-from smie_pipe.backbones.networks.stgcn import STGCN
-
-
-def plain_stgcn(model, x):
-    """The network as published: maps first, aggregates then, every body of every clip."""
-    n, c, t, v, m = x.shape
-    x = x.permute(0, 4, 3, 1, 2).reshape(n * m, v * c, t)
-    x = model.data_bn(x).view(n * m, v, c, t).permute(0, 2, 3, 1)
-    for block, importance in zip(model.st_gcn_networks, model.edge_importance, strict=True):
-        skip = 0 if block.residual is None else block.residual(x)
-        y = block.gcn.conv(x)
-        y = y.view(y.shape[0], 3, -1, y.shape[2], v)
-        y = torch.einsum("nkctv,kvw->nctw", y, model.A * importance)
-        x = functional.relu(block.tcn(y) + skip)
-    return x.mean(dim=(2, 3)).view(n, m, -1).mean(dim=1)
+from smie_pipe.backbones.networks.stgcn import STGCN, plain_stgcn
 
 
 def network(**options):
@@ -194,18 +176,6 @@ def test_overfits_eight_samples(share):
         loss.backward()
         optimiser.step()
     assert loss.item() < 0.05
-
-
-def test_the_benchmark_compares_with_the_same_function():
-    place = Path(__file__).resolve().parents[3] / "benchmarks" / "backbone.py"
-    spec = importlib.util.spec_from_file_location("benchmarks_backbone", place)
-    benchmark = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = benchmark  # dataclasses look their module up there
-    spec.loader.exec_module(benchmark)
-    model = network().eval()
-    x = clips([1, 2])
-    with torch.no_grad():
-        torch.testing.assert_close(benchmark.plain_stgcn(model, x), plain_stgcn(model, x))
 
 
 def test_state_dict_round_trip():

@@ -94,7 +94,10 @@ def test_clips_of_arrays_that_cannot_be_used(arrays, tmp_path):
     [
         (lambda f: np.save(f / "val_position.npy", np.zeros((1, 3, 64, 25, 2))), "--frames 64"),
         (lambda f: np.save(f / "val_position.npy", np.zeros((1, 50, 75))), "expected an array"),
-        (lambda f: (f / "val_position.npy").write_bytes(b"x"), "expected a .npy array of numbers, found another format"),
+        (
+            lambda f: (f / "val_position.npy").write_bytes(b"x"),
+            "expected a .npy array of numbers, found another format",
+        ),
         (lambda f: (f / "val_label.pkl").unlink(), "val_label.pkl: no such file"),
         (lambda f: (f / "val_label.pkl").write_bytes(b"x"), "expected a pickle of containers"),
         (lambda f: (f / "val_label.pkl").write_bytes(pickle.dumps([1])), "two lists of 1 names"),

@@ -228,13 +228,13 @@ def test_empty_folder_is_filled(tmp_path):
     "choices, message",
     [
         ({"layout": "ucf"}, "layout must be one of ntu, pku, got 'ucf'"),
-        ({"layout": "pku", "performers": 1}, "performers must be 2 to 999"),
+        ({"layout": "pku", "performers": 1}, "performers must be at least 2 for pku"),
         ({"views": 4}, "views must be 1 to 3, got 4"),
-        ({"dropout": 1.5}, "dropout is a chance"),
+        ({"dropout": 1.5}, "dropout must be 0 to 1, got 1.5"),
         ({"noise": -1}, "noise must be 0 to 3"),
         ({"frames": (50, 40)}, "frames must be"),
         ({"max_files": 0}, "max_files must be at least 1"),
-        ({"seed": -1}, "seed must not be negative"),
+        ({"seed": -1}, "seed must be at least 0"),
         ({"views": 0, "setups": 0}, "views must be 1 to 3, got 0; setups must be"),
     ],
 )

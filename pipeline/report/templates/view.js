@@ -1,0 +1,7 @@
+/* The page of `smie-pipe view`: one player, and a gallery where there are several clips. */
+(() => {
+  const { plan, motions } = JSON.parse(document.getElementById("data").textContent);
+  const player = new Player(document.getElementById("player"), plan);
+  player.load(motions[0]);
+  fillGallery(document.getElementById("gallery"), motions, plan, (index) => player.load(motions[index]));
+})();
