@@ -53,14 +53,18 @@ def sweep(folder: Path) -> list[Path]:
 
 
 def _writer() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}"
+    return f"{_host()}-{os.getpid()}"
+
+
+def _host() -> str:
+    return socket.gethostname().replace(".", "_")
 
 
 def _is_left(path: Path) -> bool:
-    writer = re.fullmatch(r"\..+?\.(?:(?P<host>.+)-)?(?P<pid>\d+)\.tmp", path.name)
+    writer = re.search(r"\.(?:(?P<host>[^.]+)-)?(?P<pid>\d+)\.tmp$", path.name)
     if writer is None or not path.is_file():
         return False
-    if writer["host"] in (None, socket.gethostname()) and not is_alive(int(writer["pid"])):
+    if writer["host"] in (None, _host()) and not is_alive(int(writer["pid"])):
         return True
     return time.time() - path.stat().st_mtime > DAY_S
 

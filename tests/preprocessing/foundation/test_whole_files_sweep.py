@@ -8,7 +8,10 @@ import pytest
 from smie_pipe.preprocessing.foundation.processes import is_alive
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole, sweep
 
-HOST, DEAD = socket.gethostname(), 2**22 + 1  # above the largest number of a process
+HOST, DEAD = (
+    socket.gethostname().replace(".", "_"),
+    2**22 + 1,
+)  # above the largest number of a process
 
 
 @pytest.mark.parametrize(
