@@ -333,9 +333,9 @@ def _feature_set(
     made: ClipFeatures,
 ) -> FeatureSet:
     by = {"backbone_digest": digest_file(backbone)} if made.needs_backbone and backbone else {}
-    names = [facts["backbone"]] * made.needs_backbone + ["kinematic"] * (
-        made.kinematic is not None
-    )
+    names = [str(facts["backbone"])] if made.needs_backbone else []
+    names += [] if made.kinematic is None else ["kinematic"]
+    elsewhere = made.needs_backbone and bool(facts.get("trained_elsewhere", False))
     counts = [len(parts.rows[part]) for part in PARTS]
     drawn = config.random_frames if config.mask == "key-frames+random" else 0
     return FeatureSet(
@@ -358,7 +358,7 @@ def _feature_set(
             "random_frames": drawn,
             "mask_seed": config.seed,
             "precision": config.precision,
-            "trained_elsewhere": bool(facts.get("trained_elsewhere", False)),
+            "trained_elsewhere": elsewhere,
             "skeletons_digest": parts.digest,
             **by,
         },
