@@ -12,6 +12,7 @@ import click
 from smie_pipe.backbones.hardware.distributed import is_main
 from smie_pipe.commands.demo import demo
 from smie_pipe.commands.describe_classes import describe_classes
+from smie_pipe.commands.evaluate_segments import evaluate_segments
 from smie_pipe.commands.export import export
 from smie_pipe.commands.extract import extract
 from smie_pipe.commands.help import help_command
@@ -38,6 +39,7 @@ COMMANDS: tuple[click.Command, ...] = (
     simulate,
     inspect,
     view,
+    evaluate_segments,
     export,
     import_features,
     describe_classes,
