@@ -27,8 +27,8 @@ from smie_pipe.preprocessing.trackers.orientation import (
 )
 from smie_pipe.preprocessing.trackers.rebuild import CORE, INFERRED, MADE_UP, MEASURED, rebuild
 from smie_pipe.preprocessing.trackers.recording import TrackedRecording
-from smie_pipe.preprocessing.trackers.sources import SOURCES, recognise_bytes
 from smie_pipe.preprocessing.trackers.skeletons import Skeleton
+from smie_pipe.preprocessing.trackers.sources import LIKELY, SOURCES, recognise_bytes
 
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 TRACKED = 2
@@ -39,7 +39,7 @@ class TrackerOptions:
     """What a user says of tracker files that the files do not say. None: as the file has it."""
 
     source: str | None = None
-    """Who wrote the file, one of `SOURCES`; by default its content tells."""
+    """Who wrote the file, one of `kinds.TITLES`; by default its content tells."""
     fps: float | None = None
     """Frames a second; for files without time stamps, or in place of wrong ones."""
     axes: str | None = None
@@ -124,7 +124,7 @@ def read_tracker(
     Parameters
     ----------
     path
-        A file of one of `SOURCES`.
+        A file of one of `kinds.TITLES`.
     source, fps, axes, unit, level, mirror
         See `TrackerOptions`.
 
@@ -148,12 +148,13 @@ def read_tracker(
 def read_tracker_bytes(data: bytes, path: str, options: TrackerOptions) -> TrackerReading:
     """Return the same as `read_tracker` from a file's content; ``path`` is for messages."""
     source = options.source or recognise_bytes(path, data)
+    source = source or LIKELY.get(Path(path).suffix.lower())
     if source is None:
         raise InputError(
             f"{path}: of no body tracker that is known ({', '.join(SOURCES)}); name its kind "
             f"with --tracker, or write it as JSON lines (see docs/trackers.md)"
         )
-    return as_kinect(SOURCES[source].read(data, path), options)
+    return as_kinect(SOURCES[source](data, path), options)
 
 
 def as_kinect(recording: TrackedRecording, options: TrackerOptions) -> TrackerReading:
@@ -225,6 +226,8 @@ def states(raw: RawBodies) -> str:
     """Return how many of the joints are measured, inferred and made up, in words."""
     if not len(raw.state):
         return "no joints"
-    usual = [np.median((raw.state == known).sum(axis=1)) for known in (MEASURED, INFERRED, MADE_UP)]
+    usual = [
+        np.median((raw.state == known).sum(axis=1)) for known in (MEASURED, INFERRED, MADE_UP)
+    ]
     two, one, none = (int(number) for number in usual)
     return f"of 25 joints {two} measured, {one} inferred, {none} made up"

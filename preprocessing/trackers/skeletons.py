@@ -114,9 +114,7 @@ def make_skeleton(name: str, entry: Mapping[str, Any]) -> Skeleton:
                 points[f"{end}_{side}"] = _part_of_way(next(iter(inner)), rule[side], rule["part"])
                 if rule["part"] == 1.0 and len(rule[side]) == 1:
                     copied.add(f"{end}_{side}")
-    return Skeleton(
-        name, tuple(entry["joints"]), points, frozenset(copied), _front(entry, points)
-    )
+    return Skeleton(name, tuple(entry["joints"]), points, frozenset(copied), _front(entry, points))
 
 
 def _part_of_way(start: int, ends: Sequence[int], part: float) -> Weights:

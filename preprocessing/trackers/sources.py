@@ -1,9 +1,8 @@
-"""Which trackers' files can be read: one entry each, and how a file is told."""
+"""Who reads which tracker's files, and how a file is told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.trackers.readers import (
@@ -28,14 +27,6 @@ SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".trc", ".bvh", ".npy"
 Read = Callable[[bytes, str], TrackedRecording]
 
 
-@dataclass(frozen=True)
-class Source:
-    """A kind of file: what it is called, and who reads it."""
-
-    title: str
-    read: Read
-
-
 def _array_or_table(data: bytes, path: str) -> TrackedRecording:
     """Read a source that comes as an array or as a table of named joints."""
     if path.lower().endswith((".csv", ".tsv")):
@@ -43,22 +34,36 @@ def _array_or_table(data: bytes, path: str) -> TrackedRecording:
     return arrays.read(data, path)
 
 
-SOURCES: dict[str, Source] = {
-    "azure": Source("Azure Kinect, Orbbec Femto: k4abt JSON", azure.read),
-    "zed": Source("ZED SDK body tracking JSON, 18, 34 or 38 joints", zed.read),
-    "mediapipe": Source("MediaPipe world landmarks: CSV or array", _array_or_table),
-    "csv": Source("any table of named joints", tables.read_csv),
-    "trc": Source("OpenSim, Pose2Sim, OpenCap: TRC", tables.read_trc),
-    "bvh": Source("motion capture: BVH", bvh.read),
-    "mmpose": Source("MMPose 3D predictions: JSON, 17 joints", lifted.read),
-    "h36m": Source("17 joints of Human3.6M, MotionBERT: array", arrays.read),
-    "smpl": Source("22 joints of SMPL, HumanML3D: array", arrays.read),
-    "kinect-v1": Source("Kinect v1, 20 joints: CSV, array or text", _array_or_table),
-    "movement": Source("movement: netCDF", movement.read),
-    "array": Source("joints of a Kinect v2 or another tracker: array", arrays.read),
-    "jsonl": Source("JSON lines, a frame a line", lines.read),
-    "c3d": Source("motion capture: C3D (needs smie-pipe[mocap])", c3d.read),
+SOURCES: dict[str, Read] = {
+    "azure": azure.read,
+    "zed": zed.read,
+    "mediapipe": _array_or_table,
+    "csv": tables.read_csv,
+    "trc": tables.read_trc,
+    "bvh": bvh.read,
+    "mmpose": lifted.read,
+    "h36m": arrays.read,
+    "smpl": arrays.read,
+    "kinect-v1": _array_or_table,
+    "movement": movement.read,
+    "array": arrays.read,
+    "jsonl": lines.read,
+    "c3d": c3d.read,
 }
+"""Who reads each kind of file; `kinds.TITLES` says what they are."""
+
+
+LIKELY = {
+    ".npy": "array",
+    ".npz": "array",
+    ".txt": "array",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".nc": "movement",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+"""Whose reader says what is wrong with a file of that ending that nobody recognises."""
 
 
 def recognise_bytes(path: str, data: bytes) -> str | None:

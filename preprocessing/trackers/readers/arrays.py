@@ -197,7 +197,8 @@ def _found(shape: tuple[int, ...]) -> str:
 def _refuse_flat(array: NDArray, path: str) -> None:
     """Refuse joints of two numbers, and of two and a confidence."""
     shape = array.shape
-    if len(shape) >= 3 and shape[-1] == 2 and shape[-2] >= 11:
+    channels_first = len(shape) in (4, 5) and shape[-4] == 3  # (C, T, V, M) with two bodies
+    if len(shape) >= 3 and shape[-1] == 2 and shape[-2] >= 11 and not channels_first:
         raise TrackerFormatError(path, "", "joints in 3D", f"flat ones {shape}. {LIFT_FIRST}")
     if len(shape) in (3, 4) and shape[-1] == 3 and shape[-2] in (17, 18, 25) and array.size:
         with np.errstate(invalid="ignore"):

@@ -61,4 +61,3 @@ def _keypoints(body: Any, path: str, where: str) -> Any:
     if joints and isinstance(joints[0], list) and len(joints[0]) == 2:
         raise TrackerFormatError(path, where, "joints in 3D", f"flat ones. {LIFT_FIRST}")
     return joints
-
