@@ -22,7 +22,7 @@ class PretrainConfig:
         str,
         Option(
             "stgcn (SMIE's own setting) or shift-gcn (the setting with SynSE's features).",
-            among=tuple(BACKBONES),
+            among=BACKBONES,
         ),
     ] = "stgcn"
     epochs: Annotated[int, Option("Length of the cosine from lr to zero.", at_least=1)] = 150

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,8 @@ from smie_pipe.backbones.hardware.distributed import Group, join
 from smie_pipe.backbones.hardware.memory import keep_freed_memory, memory_explained
 from smie_pipe.backbones.hardware.precision import autocast, dtype_of, repeatable
 from smie_pipe.backbones.networks.base import Backbone
-from smie_pipe.backbones.networks.registry import build
 from smie_pipe.backbones.subsets import PARTS, Parts, choose_parts
-from smie_pipe.backbones.weights import load_backbone, load_foreign, save_backbone
+from smie_pipe.backbones.weights import load_backbone
 from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.preprocessing.foundation.errors import InputError
 
@@ -178,58 +176,6 @@ def random_order(clips: int, frames: int, config: ExtractConfig) -> Tensor | Non
     return torch.from_numpy(stay)
 
 
-def adopt_weights(
-    weights: Path,
-    backbone: str,
-    output: Path,
-    *,
-    seen: Sequence[int],
-    split: str,
-    protocol: str,
-    skeletons: Path,
-) -> dict[str, Any]:
-    """Write weights trained elsewhere as a backbone that `extract` takes, and return its facts.
-
-    Parameters
-    ----------
-    weights
-        ``.pt`` that loads under ``weights_only=True``, or ``.safetensors``.
-    backbone
-        ``stgcn`` or ``shift-gcn``.
-    seen, split, protocol
-        The classes to be treated as seen, the name of that choice, and which clips train and
-        test.
-
-    Raises
-    ------
-    InputError
-        If names or shapes of the weights are not the backbone's, or classes or protocol do not
-        fit the file.
-
-    Notes
-    -----
-    Whether the unseen classes were among those these weights were trained on cannot be known
-    here. Where they were, results are not zero-shot; the file says ``trained_elsewhere``.
-    """
-    model = build(backbone)
-    aside = load_foreign(model, Path(weights))
-    parts = choose_parts(skeletons, seen, protocol)
-    facts = {
-        "dataset": parts.dataset,
-        "class_names": parts.class_names,
-        "split": split,
-        "protocol": protocol,
-        "seen": parts.seen,
-        "unseen": parts.unseen,
-        "skeletons": parts.digest,
-        "trained_elsewhere": True,
-        "weights": {"name": Path(weights).name, "digest": digest_file(weights), "aside": aside},
-    }
-    if join("cpu").is_main:
-        save_backbone(Path(output), model, facts)
-    return facts
-
-
 def _check_same_dataset(skeletons: Path, facts: dict[str, Any], backbone: Path) -> None:
     from smie_pipe.preprocessing.skeletons.store import SkeletonFile
 
@@ -263,6 +209,9 @@ def _check_parts(parts: Parts, facts: dict[str, Any], backbone: Path) -> None:
             f"protocol {facts['protocol']!r} leaves no test clip of the unseen classes ({names}) "
             f"in {parts.path}; choose another protocol or split for pretrain-backbone"
         )
+    if facts.get("saw_unseen"):
+        names = ", ".join(facts["saw_unseen"])
+        logger.warning("%s was trained on classes unseen here: %s; not zero-shot", backbone, names)
     if facts.get("skeletons") not in (None, parts.digest):
         logger.warning("%s was trained on other clips than those of %s", backbone, parts.path)
 
@@ -298,6 +247,7 @@ def _feature_set(
             "mask_seed": config.seed,
             "precision": config.precision,
             "trained_elsewhere": bool(facts.get("trained_elsewhere", False)),
+            "saw_unseen": ", ".join(facts.get("saw_unseen") or ()),
             "backbone_digest": digest_file(backbone),
             "skeletons_digest": parts.digest,
         },
