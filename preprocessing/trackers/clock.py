@@ -94,7 +94,7 @@ def resampled(recording: TrackedRecording, xyz: Array, seconds: Array) -> Resamp
     """
     seconds, notes = _rising(recording, seconds)
     frames = _frames(recording.path, seconds)
-    if _steady(seconds):
+    if len(seconds) and _steady(seconds):
         seconds = seconds[0] + np.arange(len(seconds)) / FPS
     else:
         notes += _rate(seconds)
@@ -136,8 +136,6 @@ def _frames(path: str, seconds: Array) -> int:
 
 
 def _steady(seconds: Array) -> bool:
-    if not len(seconds):
-        return True
     even = np.arange(len(seconds)) / FPS
     return bool(np.abs(seconds - seconds[0] - even).max() <= STEADY_S)
 
@@ -185,6 +183,8 @@ def _one_stretch(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Array, NDArray[np.bool_]]:
     """Return (records, new frames, joints, seen) of one body's unbroken stay."""
     time = (seconds[frame[own]] - seconds[0]) * FPS  # in new frames
+    even = np.rint(time)
+    time = np.where(np.abs(time - even) < 1e-6, even, time)  # left exactly as it is
     slack = 0.5 * STEADY_S * FPS + 1e-6
     first, last = int(np.ceil(time[0] - slack)), int(np.floor(time[-1] + slack))
     new = np.arange(first, min(last, frames - 1) + 1)

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from smie_pipe.preprocessing.foundation.errors import InputError
+import numpy as np
+from numpy.typing import NDArray
+
+from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 from smie_pipe.preprocessing.trackers.skeletons import (
     INNER,
     SIDES,
@@ -37,6 +40,77 @@ _SKULL = ((-0.85, "neck"), (1.85, "head"))
 def plain(name: str) -> str:
     """Return a name as it is compared: without rig, case and separators."""
     return "".join(_words(name))
+
+
+Markers = Mapping[str, Sequence[str]]
+"""For each joint the markers whose mean it is."""
+
+
+def in_joints(
+    names: Sequence[str], xyz: NDArray[np.float64], path: str, markers: Markers | None = None
+) -> tuple[Skeleton, NDArray[np.float64]]:
+    """Return what named points are, and the points in the order of those joints.
+
+    Parameters
+    ----------
+    names
+        Of the points.
+    xyz
+        (..., J, 3).
+    path
+        For messages.
+    markers
+        Where the points are markers on the skin: which of them make a joint.
+
+    Raises
+    ------
+    InputError
+        If ``markers`` names a point that is not there, or no hips or no shoulders are found.
+    """
+    if markers is not None:
+        names, xyz = _means(names, xyz, path, markers)
+    known = known_skeleton(names)
+    if known is not None:
+        return known[0], xyz[..., known[1], :]
+    return named_skeleton(names, path), xyz
+
+
+def read_markers(data: bytes, path: str) -> Markers:
+    """Return the table ``joint,markers``, several markers of a joint separated by ``;``.
+
+    Raises
+    ------
+    InputError
+        With the line, if it has another form.
+    """
+    rows = list(csv.reader(data.decode("utf-8-sig", "replace").splitlines()))
+    if not rows or [cell.strip().lower() for cell in rows[0]] != ["joint", "markers"]:
+        found = ",".join(rows[0])[:40] if rows else "an empty file"
+        raise InputError(f"{path}:1: expected the heading joint,markers, found {found!r}")
+    table: dict[str, list[str]] = {}
+    for line, row in enumerate(rows[1:], 2):
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        names = [name.strip() for name in cells[1].split(";")] if len(cells) == 2 else []
+        if not cells[0] or not names or not all(names):
+            expected = "a joint and its markers, as in LeftHip,LASI;LPSI"
+            raise InputError(f"{path}:{line}: expected {expected}, found {','.join(row)[:40]!r}")
+        table[cells[0]] = names
+    return table
+
+
+def _means(
+    names: Sequence[str], xyz: NDArray[np.float64], path: str, markers: Markers
+) -> tuple[list[str], NDArray[np.float64]]:
+    places = {name: place for place, name in reversed(list(enumerate(names)))}
+    wanted = dict.fromkeys(name for some in markers.values() for name in some)
+    lost = [name for name in wanted if name not in places]
+    if lost:
+        near = unknown_choice("marker", lost[0], names)
+        raise InputError(f"{path}: {near}")
+    means = [xyz[..., [places[name] for name in some], :].mean(-2) for some in markers.values()]
+    return list(markers), np.stack(means, axis=-2)
 
 
 def known_skeleton(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:

@@ -87,15 +87,20 @@ def check_unit(unit: str) -> str:
 def choose_axes(recording: TrackedRecording) -> str:
     """Return the first of the axes such a file may come in under which the body stands.
 
-    The first of all where none makes it stand upright and unmirrored: the self-check tells then.
+    Unmirrored if one can be had; the first of all where none makes it stand. The self-check
+    then says what is wrong.
     """
-    for text in recording.axes:
-        xyz = recording.xyz @ axes_matrix(text).T
+    standing = [
+        (text, xyz)
+        for text in recording.axes
+        for xyz in [recording.xyz @ axes_matrix(text).T]
+        if upward_axis(xyz, recording.skeleton)[0] == "y"
+    ]
+    for text, xyz in standing:
         facing = facing_share(xyz, recording.skeleton)
-        mirrored = facing is not None and facing < MIRRORED
-        if upward_axis(xyz, recording.skeleton)[0] == "y" and not mirrored:
+        if facing is None or facing >= MIRRORED:
             return text
-    return recording.axes[0]
+    return standing[0][0] if standing else recording.axes[0]
 
 
 def choose_scale(recording: TrackedRecording, unit: str | None) -> tuple[float, str, list[str]]:

@@ -17,6 +17,7 @@ from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 from smie_pipe.preprocessing.raw.records import RawBodies
 from smie_pipe.preprocessing.trackers import selfcheck
 from smie_pipe.preprocessing.trackers.clock import FPS, Resampled, resampled, times
+from smie_pipe.preprocessing.trackers.names import read_markers
 from smie_pipe.preprocessing.trackers.orientation import (
     axes_matrix,
     axes_text,
@@ -25,10 +26,11 @@ from smie_pipe.preprocessing.trackers.orientation import (
     choose_scale,
     levelled,
 )
+from smie_pipe.preprocessing.trackers.readers.json_text import load_json
 from smie_pipe.preprocessing.trackers.rebuild import CORE, INFERRED, MADE_UP, MEASURED, rebuild
 from smie_pipe.preprocessing.trackers.recording import TrackedRecording
 from smie_pipe.preprocessing.trackers.skeletons import Skeleton
-from smie_pipe.preprocessing.trackers.sources import LIKELY, SOURCES, recognise_bytes
+from smie_pipe.preprocessing.trackers.sources import LIKELY, NAMED, SOURCES, recognise_bytes
 
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 TRACKED = 2
@@ -49,7 +51,9 @@ class TrackerOptions:
     level: bool = False
     """Turn the recording so that people who stand are upright: for a tilted camera."""
     mirror: bool = False
-    """Turn left and right round: for a mirrored picture or a left-handed frame."""
+    """Turn left and right round: for a left-handed frame."""
+    markers: Path | None = None
+    """Table joint,markers for files of markers on the skin: a joint is the mean of its markers."""
 
     def __post_init__(self) -> None:
         """Check every choice."""
@@ -118,6 +122,7 @@ def read_tracker(
     unit: str | None = None,
     level: bool = False,
     mirror: bool = False,
+    markers: Path | None = None,
 ) -> TrackerReading:
     """Return the bodies in the file of any body tracker, as a Kinect v2 would have seen them.
 
@@ -125,7 +130,7 @@ def read_tracker(
     ----------
     path
         A file of one of `kinds.TITLES`.
-    source, fps, axes, unit, level, mirror
+    source, fps, axes, unit, level, mirror, markers
         See `TrackerOptions`.
 
     Returns
@@ -141,7 +146,7 @@ def read_tracker(
     OSError
         If it cannot be read.
     """
-    options = TrackerOptions(source, fps, axes, unit, level, mirror)
+    options = TrackerOptions(source, fps, axes, unit, level, mirror, markers)
     return read_tracker_bytes(Path(path).read_bytes(), str(path), options)
 
 
@@ -149,12 +154,22 @@ def read_tracker_bytes(data: bytes, path: str, options: TrackerOptions) -> Track
     """Return the same as `read_tracker` from a file's content; ``path`` is for messages."""
     source = options.source or recognise_bytes(path, data)
     source = source or LIKELY.get(Path(path).suffix.lower())
+    if source is None and path.lower().endswith(".json"):
+        load_json(data, path)  # one that is cut short is told so
     if source is None:
         raise InputError(
             f"{path}: of no body tracker that is known ({', '.join(SOURCES)}); name its kind "
             f"with --tracker, or write it as JSON lines (see docs/trackers.md)"
         )
-    return as_kinect(SOURCES[source](data, path), options)
+    if options.markers is None:
+        return as_kinect(SOURCES[source](data, path), options)
+    if source not in NAMED:
+        raise InputError(
+            f"{path}: {source} files have joints, not markers; leave out --markers, which is for "
+            f"{', '.join(NAMED)}"
+        )
+    markers = read_markers(options.markers.read_bytes(), str(options.markers))
+    return as_kinect(SOURCES[source](data, path, markers), options)
 
 
 def as_kinect(recording: TrackedRecording, options: TrackerOptions) -> TrackerReading:

@@ -24,7 +24,8 @@ HEAD_BYTES = 65_536
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".trc", ".bvh", ".npy", ".npz", ".nc",
             ".c3d", ".txt")  # fmt: skip
 
-Read = Callable[[bytes, str], TrackedRecording]
+Read = Callable[..., TrackedRecording]
+"""From a file's bytes and its path; those of `NAMED` also take ``markers``."""
 
 
 def _array_or_table(data: bytes, path: str) -> TrackedRecording:
@@ -52,6 +53,9 @@ SOURCES: dict[str, Read] = {
 }
 """Who reads each kind of file; `kinds.TITLES` says what they are."""
 
+
+NAMED = ("csv", "trc", "bvh", "movement", "c3d")
+"""Kinds of files whose points have names, which may be markers."""
 
 LIKELY = {
     ".npy": "array",

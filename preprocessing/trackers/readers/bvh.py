@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smie_pipe.preprocessing.raw.records import to_float
-from smie_pipe.preprocessing.trackers.names import named_skeleton
+from smie_pipe.preprocessing.trackers.names import Markers, in_joints
 from smie_pipe.preprocessing.trackers.orientation import UNKNOWN
 from smie_pipe.preprocessing.trackers.recording import (
     TrackedRecording,
@@ -82,7 +82,7 @@ def recognises(name: str, head: bytes) -> bool:
     return name.endswith(".bvh") or head.lstrip().startswith(b"HIERARCHY")
 
 
-def read(data: bytes, path: str) -> TrackedRecording:
+def read(data: bytes, path: str, markers: Markers | None = None) -> TrackedRecording:
     """Return the body in a BVH file.
 
     Raises
@@ -101,11 +101,11 @@ def read(data: bytes, path: str) -> TrackedRecording:
     motion, seconds = _motion(lines, start, sum(len(j.channels) for j in joints), path)
     told = [n for n, joint in enumerate(joints) if not _empty_end(joint)]
     xyz = possible(positions(joints, motion)[:, told])
-    names = [joints[number].name for number in told]
+    skeleton, xyz = in_joints([joints[number].name for number in told], xyz, path, markers)
     return TrackedRecording(
         path=path,
         source="bvh",
-        skeleton=named_skeleton(names, path),
+        skeleton=skeleton,
         frames=len(xyz),
         seconds=np.arange(len(xyz)) * seconds if seconds > 0 else None,
         frame=np.arange(len(xyz), dtype=np.int32),

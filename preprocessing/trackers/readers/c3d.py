@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.trackers.names import known_skeleton, named_skeleton
+from smie_pipe.preprocessing.trackers.names import Markers, in_joints
 from smie_pipe.preprocessing.trackers.orientation import UNKNOWN
 from smie_pipe.preprocessing.trackers.recording import (
     TrackedRecording,
@@ -26,7 +26,7 @@ def recognises(name: str, head: bytes) -> bool:
     return name.endswith(".c3d")
 
 
-def read(data: bytes, path: str) -> TrackedRecording:
+def read(data: bytes, path: str, markers: Markers | None = None) -> TrackedRecording:
     """Return the body in a C3D file whose points are named as joints.
 
     Raises
@@ -38,9 +38,7 @@ def read(data: bytes, path: str) -> TrackedRecording:
     """
     points, labels, rate, unit = _points(data, path)
     xyz = points[:3].transpose(2, 1, 0)  # (4, J, T) -> (T, J, 3)
-    known = known_skeleton(labels)
-    joints, places = known or (named_skeleton(labels, path), list(range(len(labels))))
-    xyz = possible(xyz[:, places])
+    joints, xyz = in_joints(labels, possible(xyz), path, markers)
     there = ~np.isnan(xyz).all(axis=(1, 2))
     return TrackedRecording(
         path=path,

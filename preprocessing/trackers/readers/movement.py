@@ -7,7 +7,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from smie_pipe.preprocessing.trackers.names import known_skeleton, named_skeleton
+from smie_pipe.preprocessing.trackers.names import Markers, in_joints
 from smie_pipe.preprocessing.trackers.orientation import UNKNOWN
 from smie_pipe.preprocessing.trackers.recording import (
     LIFT_FIRST,
@@ -28,7 +28,7 @@ def recognises(name: str, head: bytes) -> bool:
     return name.endswith(".nc") and head.startswith(_HDF5)
 
 
-def read(data: bytes, path: str) -> TrackedRecording:
+def read(data: bytes, path: str, markers: Markers | None = None) -> TrackedRecording:
     """Return the bodies in such a file; individuals are numbered from 0 in their order.
 
     Raises
@@ -41,15 +41,18 @@ def read(data: bytes, path: str) -> TrackedRecording:
     expected = "a netCDF4 file of movement with the variable 'position'"
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            return _read(file, path, expected)
+            return _read(file, path, expected, markers)
     except TrackerFormatError:
         raise
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError) as error:
+    except (  # HDF5 raises nearly anything on a damaged file
+        OSError, LookupError, RuntimeError, ValueError, TypeError, MemoryError, AttributeError,
+        ArithmeticError, SystemError,
+    ) as error:  # fmt: skip
         found = str(error).splitlines()[0][:80] if str(error) else "a broken file"
         raise TrackerFormatError(path, "", expected, found) from None
 
 
-def _read(file: object, path: str, expected: str) -> TrackedRecording:
+def _read(file: object, path: str, expected: str, markers: Markers | None) -> TrackedRecording:
     import h5py
 
     assert isinstance(file, h5py.File)
@@ -66,9 +69,8 @@ def _read(file: object, path: str, expected: str) -> TrackedRecording:
         found = f"{position.shape[1]} axes of space. {LIFT_FIRST}"
         raise TrackerFormatError(path, "position", "joints in 3D", found)
     names = _names(file, "keypoints", position.shape[2])
-    known = known_skeleton(names)
-    joints, places = known or (named_skeleton(names, path), list(range(len(names))))
-    xyz = possible(position.transpose(0, 3, 2, 1)[:, :, places])  # (T, M, J, 3)
+    points = possible(position.transpose(0, 3, 2, 1))  # (T, M, J, 3)
+    joints, xyz = in_joints(names, points, path, markers)
     frame, body = np.nonzero(~np.isnan(xyz).all(axis=(2, 3)))
     return TrackedRecording(
         path=path,
@@ -89,7 +91,7 @@ def _dimensions(variable: object) -> list[str]:
     """Return the names of the dimensions in their order; the usual ones where none are linked."""
     names = []
     for number, dimension in enumerate(variable.dims):  # type: ignore[attr-defined]
-        scale = dimension[0].name if len(dimension) else ""
+        scale = (dimension[0].name or "") if len(dimension) else ""
         names.append(scale.rpartition("/")[2] or DIMENSIONS[number])
     return names if sorted(names) == sorted(DIMENSIONS) else list(DIMENSIONS)
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.raw.records import to_float
-from smie_pipe.preprocessing.trackers.names import known_skeleton, named_skeleton
+from smie_pipe.preprocessing.trackers.names import Markers, in_joints, known_skeleton
 from smie_pipe.preprocessing.trackers.orientation import UNKNOWN
 from smie_pipe.preprocessing.trackers.readers.arrays import in_seconds
 from smie_pipe.preprocessing.trackers.recording import (
@@ -61,7 +62,7 @@ def recognised_csv(name: str, data: bytes) -> str | None:
     return KINDS[known[0].name][0] if known and known[0].name in KINDS else "csv"
 
 
-def read_csv(data: bytes, path: str) -> TrackedRecording:
+def read_csv(data: bytes, path: str, markers: Markers | None = None) -> TrackedRecording:
     """Return the bodies in a table of named joints.
 
     Raises
@@ -84,10 +85,11 @@ def read_csv(data: bytes, path: str) -> TrackedRecording:
     for number, name in enumerate(names):
         for column in _score_columns(header, name):
             xyz[table[:, column] <= 0, number] = np.nan
-    return _recording(path, "csv", names, xyz, *_rows_to_frames(header, table, path))
+    known, xyz = in_joints(names, possible(xyz), path, markers)
+    return _recording(path, "csv", known, xyz, *_rows_to_frames(header, table, path))
 
 
-def read_trc(data: bytes, path: str) -> TrackedRecording:
+def read_trc(data: bytes, path: str, markers: Markers | None = None) -> TrackedRecording:
     """Return the body in a TRC file.
 
     Raises
@@ -123,31 +125,26 @@ def read_trc(data: bytes, path: str) -> TrackedRecording:
     fps = to_float(facts.get("datarate", "").encode("latin-1", "replace"))
     seconds = table[:, 1] if not np.isnan(table[:, 1]).any() else None
     unit = facts.get("units", "").lower()
-    recording = _recording(path, "trc", names, xyz, frame, body, seconds, len(table))
-    known = unit if unit in ("m", "mm", "cm") else UNKNOWN
-    usable = fps if fps and 0 < fps <= 1000 else None
-    return _with(recording, known, usable)
-
-
-def _with(recording: TrackedRecording, unit: str, fps: float | None) -> TrackedRecording:
-    from dataclasses import replace
-
-    return replace(recording, unit=unit, fps=fps)
+    known, xyz = in_joints(names, possible(xyz), path, markers)
+    recording = _recording(path, "trc", known, xyz, frame, body, seconds, len(table))
+    return replace(
+        recording,
+        unit=unit if unit in ("m", "mm", "cm") else UNKNOWN,
+        fps=fps if fps and 0 < fps <= 1000 else None,
+    )
 
 
 def _recording(
     path: str,
     source: str,
-    names: Sequence[str],
+    known: Skeleton,
     xyz: NDArray,
     frame: NDArray,
     body_id: NDArray,
     seconds: NDArray | None,
     frames: int,
 ) -> TrackedRecording:
-    known, places = _known(names, path)
     kind, axes = KINDS.get(known.name, (source, AXES))
-    xyz = possible(xyz[:, places])
     there = ~np.isnan(xyz).all(axis=(1, 2))
     return TrackedRecording(
         path=path,
@@ -161,10 +158,6 @@ def _recording(
         unit=UNKNOWN,
         axes=axes,
     )
-
-
-def _known(names: Sequence[str], path: str) -> tuple[Skeleton, list[int]]:
-    return known_skeleton(names) or (named_skeleton(names, path), list(range(len(names))))
 
 
 def _text(data: bytes, path: str) -> str:
