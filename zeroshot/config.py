@@ -215,6 +215,14 @@ class ZeroShotRun:
             "Output",
         ),
     ] = False
+    save_model: Annotated[
+        bool,
+        Option(
+            "Keep each trained method as method.safetensors, for export-model. A sweep of "
+            "hundreds may leave them out.",
+            "Output",
+        ),
+    ] = True
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all of them in one message."""
