@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.trackers.recording import TrackedRecording
+from smie_pipe.preprocessing.trackers.joints.recording import TrackedRecording
 
 FPS = 30.0
 GAP_S = 0.5

@@ -17,8 +17,8 @@ from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 from smie_pipe.preprocessing.raw.records import RawBodies
 from smie_pipe.preprocessing.trackers import selfcheck
 from smie_pipe.preprocessing.trackers.clock import FPS, Resampled, resampled, times
-from smie_pipe.preprocessing.trackers.names import read_markers
-from smie_pipe.preprocessing.trackers.orientation import (
+from smie_pipe.preprocessing.trackers.joints.names import read_markers
+from smie_pipe.preprocessing.trackers.joints.orientation import (
     axes_matrix,
     axes_text,
     check_unit,
@@ -26,11 +26,22 @@ from smie_pipe.preprocessing.trackers.orientation import (
     choose_scale,
     levelled,
 )
+from smie_pipe.preprocessing.trackers.joints.rebuild import (
+    CORE,
+    INFERRED,
+    MADE_UP,
+    MEASURED,
+    rebuild,
+)
+from smie_pipe.preprocessing.trackers.joints.recording import TrackedRecording
+from smie_pipe.preprocessing.trackers.joints.skeletons import Skeleton
 from smie_pipe.preprocessing.trackers.readers.json_text import load_json
-from smie_pipe.preprocessing.trackers.rebuild import CORE, INFERRED, MADE_UP, MEASURED, rebuild
-from smie_pipe.preprocessing.trackers.recording import TrackedRecording
-from smie_pipe.preprocessing.trackers.skeletons import Skeleton
-from smie_pipe.preprocessing.trackers.sources import LIKELY, NAMED, SOURCES, recognise_bytes
+from smie_pipe.preprocessing.trackers.readers.sources import (
+    LIKELY,
+    NAMED,
+    SOURCES,
+    recognise_bytes,
+)
 
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 TRACKED = 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from smie_pipe.preprocessing.trackers.orientation import (
+from smie_pipe.preprocessing.trackers.joints.orientation import (
     BODY,
     MIRRORED,
     TORSO_RANGE_M,
@@ -21,7 +21,7 @@ from smie_pipe.preprocessing.trackers.orientation import (
     torso_length,
     upward_axis,
 )
-from smie_pipe.preprocessing.trackers.skeletons import Skeleton
+from smie_pipe.preprocessing.trackers.joints.skeletons import Skeleton
 
 TILT_DEGREES = 15.0
 SLOWEST_FPS, FASTEST_FPS = 4.0, 250.0

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smie_pipe.preprocessing.raw.records import to_float
-from smie_pipe.preprocessing.trackers.orientation import BODY, UNKNOWN
-from smie_pipe.preprocessing.trackers.recording import (
+from smie_pipe.preprocessing.trackers.joints.orientation import BODY, UNKNOWN
+from smie_pipe.preprocessing.trackers.joints.recording import (
     LIFT_FIRST,
     TrackedRecording,
     TrackerFormatError,
     possible,
 )
-from smie_pipe.preprocessing.trackers.skeletons import skeleton
+from smie_pipe.preprocessing.trackers.joints.skeletons import skeleton
 
 BY_JOINTS = {
     17: ("h36m", "h36m-17", UNKNOWN, ("-x,-y,z", "y-up", "z-up")),

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from smie_pipe.preprocessing.trackers.readers.json_text import field, load_json, number, whole
-from smie_pipe.preprocessing.trackers.recording import (
+from smie_pipe.preprocessing.trackers.joints.recording import (
     Collected,
     TrackedRecording,
     TrackerFormatError,
     triples,
 )
-from smie_pipe.preprocessing.trackers.skeletons import skeleton
+from smie_pipe.preprocessing.trackers.joints.skeletons import skeleton
+from smie_pipe.preprocessing.trackers.readers.json_text import field, load_json, number, whole
 
 AXES = ("-x,-y,z",)
 NAME = "azure-32"

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.trackers.names import Markers, in_joints
-from smie_pipe.preprocessing.trackers.orientation import UNKNOWN
-from smie_pipe.preprocessing.trackers.recording import (
+from smie_pipe.preprocessing.trackers.joints.names import Markers, in_joints
+from smie_pipe.preprocessing.trackers.joints.orientation import UNKNOWN
+from smie_pipe.preprocessing.trackers.joints.recording import (
     TrackedRecording,
     TrackerFormatError,
     possible,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from smie_pipe.preprocessing.trackers.recording import LIFT_FIRST
+from smie_pipe.preprocessing.trackers.joints.recording import LIFT_FIRST
 
 _YOLO_KEYPOINTS = (2 * 17, 3 * 17)
 _NUMBERS = re.compile(rb"[0-9eE.+\- \t]+")

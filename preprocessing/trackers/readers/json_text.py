@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from smie_pipe.preprocessing.trackers.recording import TrackerFormatError
+from smie_pipe.preprocessing.trackers.joints.recording import TrackerFormatError
 
 
 def load_json(data: bytes, path: str, where: str = "") -> Any:

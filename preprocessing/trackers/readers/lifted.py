@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from smie_pipe.preprocessing.trackers.readers.json_text import field, load_json, whole
-from smie_pipe.preprocessing.trackers.recording import (
+from smie_pipe.preprocessing.trackers.joints.recording import (
     LIFT_FIRST,
     Collected,
     TrackedRecording,
     TrackerFormatError,
     triples,
 )
-from smie_pipe.preprocessing.trackers.skeletons import skeleton
+from smie_pipe.preprocessing.trackers.joints.skeletons import skeleton
+from smie_pipe.preprocessing.trackers.readers.json_text import field, load_json, whole
 
 AXES = ("x,z,y",)
 NAME = "h36m-17"

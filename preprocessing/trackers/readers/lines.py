@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.trackers.names import known_skeleton, named_skeleton
-from smie_pipe.preprocessing.trackers.orientation import UNKNOWN, axes_matrix, check_unit
-from smie_pipe.preprocessing.trackers.readers.json_text import field, load_json, number, whole
-from smie_pipe.preprocessing.trackers.recording import (
+from smie_pipe.preprocessing.trackers.joints.names import known_skeleton, named_skeleton
+from smie_pipe.preprocessing.trackers.joints.orientation import UNKNOWN, axes_matrix, check_unit
+from smie_pipe.preprocessing.trackers.joints.recording import (
     Collected,
     TrackedRecording,
     TrackerFormatError,
     triples,
 )
-from smie_pipe.preprocessing.trackers.skeletons import Skeleton, skeleton
+from smie_pipe.preprocessing.trackers.joints.skeletons import Skeleton, skeleton
+from smie_pipe.preprocessing.trackers.readers.json_text import field, load_json, number, whole
 
 AXES = ("y-up", "y-down", "z-up")
 SUFFIXES = (".jsonl", ".ndjson")

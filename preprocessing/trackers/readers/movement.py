@@ -7,9 +7,9 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from smie_pipe.preprocessing.trackers.names import Markers, in_joints
-from smie_pipe.preprocessing.trackers.orientation import UNKNOWN
-from smie_pipe.preprocessing.trackers.recording import (
+from smie_pipe.preprocessing.trackers.joints.names import Markers, in_joints
+from smie_pipe.preprocessing.trackers.joints.orientation import UNKNOWN
+from smie_pipe.preprocessing.trackers.joints.recording import (
     LIFT_FIRST,
     TrackedRecording,
     TrackerFormatError,

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.raw.records import to_float
-from smie_pipe.preprocessing.trackers.names import Markers, in_joints, known_skeleton
-from smie_pipe.preprocessing.trackers.orientation import UNKNOWN
-from smie_pipe.preprocessing.trackers.readers.arrays import in_seconds
-from smie_pipe.preprocessing.trackers.recording import (
+from smie_pipe.preprocessing.trackers.joints.names import Markers, in_joints, known_skeleton
+from smie_pipe.preprocessing.trackers.joints.orientation import UNKNOWN
+from smie_pipe.preprocessing.trackers.joints.recording import (
     LIFT_FIRST,
     TrackedRecording,
     TrackerFormatError,
     possible,
 )
-from smie_pipe.preprocessing.trackers.skeletons import Skeleton
+from smie_pipe.preprocessing.trackers.joints.skeletons import Skeleton
+from smie_pipe.preprocessing.trackers.readers.arrays import in_seconds
 
 AXES = ("y-up", "z-up", "y-down")
 DOWN = ("y-down", "y-up", "z-up")

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from smie_pipe.preprocessing.trackers.readers.json_text import field, load_json, whole
-from smie_pipe.preprocessing.trackers.recording import (
+from smie_pipe.preprocessing.trackers.joints.recording import (
     Collected,
     TrackedRecording,
     TrackerFormatError,
     triples,
 )
-from smie_pipe.preprocessing.trackers.skeletons import skeleton
+from smie_pipe.preprocessing.trackers.joints.skeletons import skeleton
+from smie_pipe.preprocessing.trackers.readers.json_text import field, load_json, whole
 
 AXES = ("-x,y,-z", "-x,-y,z", "z-up", "-x,y,z", "-x,z,-y")
 """RIGHT_HANDED_Y_UP, IMAGE, RIGHT_HANDED_Z_UP (and its X_FWD, a turn about z), LEFT_HANDED_Y_UP,

@@ -7,8 +7,8 @@ import io
 import h5py
 import numpy as np
 
-from smie_pipe.preprocessing.trackers.orientation import axes_matrix
-from smie_pipe.preprocessing.trackers.recording import TrackedRecording
+from smie_pipe.preprocessing.trackers.joints.orientation import axes_matrix
+from smie_pipe.preprocessing.trackers.joints.recording import TrackedRecording
 
 
 def write_array(recording: TrackedRecording, axes: str = "y-up") -> bytes:

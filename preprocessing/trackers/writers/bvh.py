@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from smie_pipe.preprocessing.trackers.recording import TrackedRecording
+from smie_pipe.preprocessing.trackers.joints.recording import TrackedRecording
 from smie_pipe.preprocessing.trackers.writers.tables import first_body
 
 TREE: dict[str, tuple[str, ...]] = {

@@ -10,10 +10,10 @@ import numpy as np
 from smie_pipe.preprocessing.foundation.errors import unknown_choice
 from smie_pipe.preprocessing.raw.records import RawBodies
 from smie_pipe.preprocessing.trackers.clock import FPS
-from smie_pipe.preprocessing.trackers.names import named_skeleton
-from smie_pipe.preprocessing.trackers.recording import TrackedRecording
-from smie_pipe.preprocessing.trackers.reduce import as_seen_by
-from smie_pipe.preprocessing.trackers.skeletons import KINECT_V2, Skeleton, skeleton
+from smie_pipe.preprocessing.trackers.joints.names import named_skeleton
+from smie_pipe.preprocessing.trackers.joints.recording import TrackedRecording
+from smie_pipe.preprocessing.trackers.joints.reduce import as_seen_by
+from smie_pipe.preprocessing.trackers.joints.skeletons import KINECT_V2, Skeleton, skeleton
 from smie_pipe.preprocessing.trackers.writers import arrays, bvh, json_files, tables
 
 MOCAP_NAMES = [

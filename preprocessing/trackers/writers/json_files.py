@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from smie_pipe.preprocessing.trackers.orientation import axes_matrix
-from smie_pipe.preprocessing.trackers.recording import TrackedRecording
+from smie_pipe.preprocessing.trackers.joints.orientation import axes_matrix
+from smie_pipe.preprocessing.trackers.joints.recording import TrackedRecording
 
 EPOCH_MS = 1_700_000_000_000  # where ZED's clock stands when a recording begins
 

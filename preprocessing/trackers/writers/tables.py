@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from smie_pipe.preprocessing.trackers.orientation import axes_matrix
-from smie_pipe.preprocessing.trackers.recording import TrackedRecording
+from smie_pipe.preprocessing.trackers.joints.orientation import axes_matrix
+from smie_pipe.preprocessing.trackers.joints.recording import TrackedRecording
 
 
 def write_csv(recording: TrackedRecording, axes: str = "y-up") -> bytes:

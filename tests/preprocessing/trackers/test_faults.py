@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.trackers.names import read_markers
+from smie_pipe.preprocessing.trackers.joints.names import read_markers
 from smie_pipe.preprocessing.trackers.read import (
     TrackerOptions,
     read_tracker,

@@ -5,9 +5,9 @@ import pytest
 
 from smie_pipe.preprocessing.body import JOINTS
 from smie_pipe.preprocessing.raw.ntu import read_skeleton
+from smie_pipe.preprocessing.trackers.joints.reduce import reduced
+from smie_pipe.preprocessing.trackers.joints.skeletons import skeleton_names
 from smie_pipe.preprocessing.trackers.read import read_tracker, recognise
-from smie_pipe.preprocessing.trackers.reduce import reduced
-from smie_pipe.preprocessing.trackers.skeletons import skeleton_names
 
 LIMB_ENDS = [
     f"{end}_{side}" for end in ("hand", "hand_tip", "thumb") for side in ("left", "right")

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smie_pipe.preprocessing.body import JOINTS
-from smie_pipe.preprocessing.trackers.names import named_skeleton
-from smie_pipe.preprocessing.trackers.rebuild import rebuild
-from smie_pipe.preprocessing.trackers.reduce import as_seen_by, reduced
-from smie_pipe.preprocessing.trackers.skeletons import skeleton, skeleton_names
+from smie_pipe.preprocessing.trackers.joints.names import named_skeleton
+from smie_pipe.preprocessing.trackers.joints.rebuild import rebuild
+from smie_pipe.preprocessing.trackers.joints.reduce import as_seen_by, reduced
+from smie_pipe.preprocessing.trackers.joints.skeletons import skeleton, skeleton_names
 
 MADE_UP = {  # joints of 25 that no joint of the tracker tells of
     "azure-32": 0,

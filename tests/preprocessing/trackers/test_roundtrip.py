@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smie_pipe.preprocessing.trackers import kinds
+from smie_pipe.preprocessing.trackers.joints.rebuild import rebuild
+from smie_pipe.preprocessing.trackers.joints.reduce import as_seen_by
+from smie_pipe.preprocessing.trackers.joints.skeletons import skeleton_names
 from smie_pipe.preprocessing.trackers.read import (
     TrackerOptions,
     read_tracker,
     read_tracker_bytes,
     recognise,
 )
-from smie_pipe.preprocessing.trackers.rebuild import rebuild
-from smie_pipe.preprocessing.trackers.reduce import as_seen_by
-from smie_pipe.preprocessing.trackers.skeletons import skeleton_names
-from smie_pipe.preprocessing.trackers.sources import SOURCES
+from smie_pipe.preprocessing.trackers.readers.sources import SOURCES
 from smie_pipe.preprocessing.trackers.writers.formats import FORMATS, ONE_BODY, written
 
 SOURCE_OF = {"zed-18": "zed", "zed-34": "zed", "zed-38": "zed"}

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from smie_pipe.preprocessing.trackers.orientation import NAMED_AXES, axes_matrix, axes_text
+from smie_pipe.preprocessing.trackers.joints.orientation import NAMED_AXES, axes_matrix, axes_text
+from smie_pipe.preprocessing.trackers.joints.skeletons import skeleton
 from smie_pipe.preprocessing.trackers.read import TrackerOptions, read_tracker_bytes
-from smie_pipe.preprocessing.trackers.skeletons import skeleton
 from smie_pipe.preprocessing.trackers.writers.formats import FORMATS, written
 
 KINDS = ("azure", "zed-18", "zed-38", "mediapipe", "h36m", "smpl", "kinect-v1", "array", "jsonl")
@@ -78,7 +78,7 @@ def test_sizes_that_mean_nothing_are_scaled_to_a_body(standing):
 def test_pictures_fitted_into_minus_one_to_one_are_scaled(standing):
     """MotionBERT's X3D.npy: no size, y down."""
     known = skeleton("h36m-17")
-    from smie_pipe.preprocessing.trackers.reduce import as_seen_by
+    from smie_pipe.preprocessing.trackers.joints.reduce import as_seen_by
 
     joints = as_seen_by(standing.xyz, known) - standing.xyz[:, :1]
     found = read_tracker_bytes(

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from smie_pipe.preprocessing.body import JOINTS
 from smie_pipe.preprocessing.raw.records import RawBodies
-from smie_pipe.preprocessing.trackers.names import plain
-from smie_pipe.preprocessing.trackers.rebuild import rebuild
-from smie_pipe.preprocessing.trackers.skeletons import INNER, SIDES, Skeleton, skeleton
+from smie_pipe.preprocessing.trackers.joints.names import plain
+from smie_pipe.preprocessing.trackers.joints.rebuild import rebuild
+from smie_pipe.preprocessing.trackers.joints.skeletons import INNER, SIDES, Skeleton, skeleton
 
 Array = NDArray[np.float64]
 

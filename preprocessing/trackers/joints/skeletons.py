@@ -22,7 +22,7 @@ from typing import Any
 
 from smie_pipe.preprocessing.foundation.errors import unknown_choice
 
-TABLE = Path(__file__).parents[1] / "data" / "tracker_skeletons.json"
+TABLE = Path(__file__).parents[2] / "data" / "tracker_skeletons.json"
 SIDES = ("left", "right")
 INNER = {"hand": "wrist", "hand_tip": "wrist", "thumb": "wrist", "foot": "ankle"}
 """What each end of a limb is measured from."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smie_pipe.preprocessing.body import JOINTS
-from smie_pipe.preprocessing.trackers.skeletons import SIDES, Skeleton, Weights
+from smie_pipe.preprocessing.trackers.joints.skeletons import SIDES, Skeleton, Weights
 
 MEASURED, INFERRED, MADE_UP = 2, 1, 0  # the tracking states of a Kinect v2
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.trackers.skeletons import Skeleton
+from smie_pipe.preprocessing.trackers.joints.skeletons import Skeleton
 
 FARTHEST = 1e6
 """A coordinate beyond this is no place in any unit (1 km in mm): it is taken as missing."""

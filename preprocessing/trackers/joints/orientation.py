@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
-from smie_pipe.preprocessing.trackers.rebuild import weighted_sum
-from smie_pipe.preprocessing.trackers.recording import TrackedRecording
-from smie_pipe.preprocessing.trackers.skeletons import SIDES, Skeleton
+from smie_pipe.preprocessing.trackers.joints.rebuild import weighted_sum
+from smie_pipe.preprocessing.trackers.joints.recording import TrackedRecording
+from smie_pipe.preprocessing.trackers.joints.skeletons import SIDES, Skeleton
 
 NAMED_AXES = {"y-up": "x,y,z", "z-up": "x,z,-y", "y-down": "-x,-y,z"}
 """Right-handed frames by the axis that points up (y-down: images, and a Kinect's own camera)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.trackers.joints.recording import TrackedRecording
 from smie_pipe.preprocessing.trackers.readers import (
     arrays,
     azure,
@@ -17,7 +18,6 @@ from smie_pipe.preprocessing.trackers.readers import (
     tables,
     zed,
 )
-from smie_pipe.preprocessing.trackers.recording import TrackedRecording
 
 HEAD_BYTES = 65_536
 """From the start of a JSON file, which is enough to tell whose it is."""

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
-from smie_pipe.preprocessing.trackers.skeletons import (
+from smie_pipe.preprocessing.trackers.joints.skeletons import (
     INNER,
     SIDES,
     Skeleton,
@@ -28,7 +28,7 @@ from smie_pipe.preprocessing.trackers.skeletons import (
     skeleton_names,
 )
 
-ALIASES = Path(__file__).parents[1] / "data" / "joint_aliases.csv"
+ALIASES = Path(__file__).parents[2] / "data" / "joint_aliases.csv"
 LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 UNPAIRED = ("head", "head_top", "neck", "nose")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
