@@ -162,11 +162,11 @@ def _bodies(array: NDArray, path: str) -> Array:
     out = None
     if len(shape) == 5 and shape[0] == 1:
         array, shape = array[0], shape[1:]
-    if len(shape) == 4 and shape[0] == 3 and shape[2] in BY_JOINTS and shape[3] <= MOST_BODIES:
-        out = array.transpose(1, 3, 2, 0)  # (C, T, V, M) -> (T, M, V, C)
-    elif len(shape) == 4 and shape[3] == 3 and shape[2] in BY_JOINTS:
+    if len(shape) == 4 and shape[3] == 3 and shape[2] in BY_JOINTS:
         bodies_first = shape[0] < shape[1] and shape[1] > MOST_BODIES
         out = array.swapaxes(0, 1) if bodies_first else array
+    elif len(shape) == 4 and shape[0] == 3 and shape[2] in BY_JOINTS and shape[3] <= MOST_BODIES:
+        out = array.transpose(1, 3, 2, 0)  # (C, T, V, M) -> (T, M, V, C)
     elif len(shape) == 3 and shape[2] == 3 and shape[1] in BY_JOINTS:
         out = array[:, None]
     elif len(shape) == 2 and shape[1] == 150:
