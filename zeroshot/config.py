@@ -215,6 +215,14 @@ class ZeroShotRun:
             "Output",
         ),
     ] = False
+    save_model: Annotated[
+        bool,
+        Option(
+            "Keep each trained method as method.safetensors, for export-model. A sweep of "
+            "hundreds may leave them out.",
+            "Output",
+        ),
+    ] = True
 
     only: Annotated[
         bool,

@@ -150,12 +150,15 @@ def run_zeroshot(
         options=dataclasses.asdict(config),
         inputs={split: run.digest(path) for split, path in features.items()},
         seed=study.seed,
+        reads=tuple(features.values()),
+        alone=False,
     )
+    run.is_done(task, overwrite=True)  # each training tells by itself whether it is done
     failed = None
-    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+    device = study.torch_device()
+    with run.recording(task, device=device, how=dataclasses.asdict(how)):
         if not is_main():
             return read_results(run.path), None
-        device = study.torch_device()
         try:
             results = run_experiments(
                 features, run.path, config, seed=study.seed, device=device, run=how

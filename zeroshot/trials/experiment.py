@@ -92,6 +92,7 @@ def run_experiments(
     asked = variants(config, str(first.attrs.get("dataset", "custom")), masked=masked)
     tables = _texts(config, first.class_names, texts, any(reads_words(v.spec) for v in asked))
     tasks = _tasks(features, sets, asked, tables, config, seed, device, run_dir)
+    tasks = [replace(task, save_model=run.save_model) for task in tasks]
     done = {task: None if run.overwrite else task.done() for task in tasks}
     return _perform(tasks, done, run_dir, how_many(run.jobs, len(tasks), device))
 
