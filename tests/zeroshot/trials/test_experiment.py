@@ -420,7 +420,7 @@ def test_two_embedding_files_of_one_name_keep_results_of_their_own(small_study, 
 def test_only_what_was_asked_for_is_of_interest(small_study):
     study = small_study()
     _run(study, method=("ridge:alpha=4",))
-    found = _run(study, method=("ridge:alpha=9,ridge:alpha=5".split(",")))
+    found = _run(study, method=(["ridge:alpha=9", "ridge:alpha=5"]))
     assert [e.changed for e in found.of_interest().entries] == [{"alpha": 5.0}, {"alpha": 9.0}]
     assert [e.changed for e in found.others().entries] == [{"alpha": 4.0}]
 
