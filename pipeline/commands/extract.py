@@ -86,22 +86,14 @@ def _wanted(
 ) -> Iterator[tuple[str, int, Classes | None]]:
     """Yield each split, the number of its pretraining, and its classes if it has no backbone."""
     run = study.run
+    _check_options(run, names, protocol, config)
     known = split_names(run, names)
     present = run.splits_with("backbone.safetensors")
     if config.features != "kinematic":
-        if protocol is not None:
-            raise click.UsageError(
-                "--protocol is for --features kinematic; other features follow the backbone's"
-            )
         splits = choose_splits(run, known, "backbone.safetensors", "pretrain-backbone")
         pairs = run.pretrainings_with("backbone.safetensors", splits)
         yield from ((split, number, None) for split, number in pairs)
         return
-    if not names and not present:
-        raise click.UsageError(
-            "--features kinematic needs --split where no backbone was trained: random:5:0, "
-            "unseen:3,5,12, ntu60-smie ..."
-        )
     trained = [split for split in (known or present) if split in present]
     if trained and protocol is not None:
         raise click.UsageError(
@@ -192,17 +184,35 @@ MEMORY = 1.5e9
 FEATURE_BYTES = 2 * 256 * 4
 
 
+def _check_options(
+    run: RunFolder, names: Sequence[str], protocol: str | None, config: ExtractConfig
+) -> None:
+    """Refuse options that do not go together."""
+    if config.features != "kinematic" and protocol is not None:
+        raise click.UsageError(
+            "--protocol is for --features kinematic; other features follow the backbone's"
+        )
+    if config.features == "kinematic" and not names:
+        if not run.splits_with("backbone.safetensors"):
+            raise click.UsageError(
+                "--features kinematic needs --split where no backbone was trained: random:5:0, "
+                "unseen:3,5,12, ntu60-smie ..."
+            )
+
+
 def check(plan: Plan, params: Params) -> None:
     """Look whether the splits asked for have a backbone, or will have one."""
     config = build_config(ExtractConfig, {**params, "seed": plan.study.seed})
     build_config(ExtractRun, params)
     run = plan.study.run
-    if not plan.know_clips():
-        run.require(run.skeletons, "preprocess")
-    asked = list(params["names"])
-    splits = asked
+    splits = list(params["names"])
+    if not plan.made:
+        _check_options(run, splits, params["protocol"], config)
+    known = plan.know_clips()
     if config.features != "kinematic":
-        splits = meant(plan, asked, "backbone.safetensors", "pretrain-backbone")
+        splits = meant(plan, splits, "backbone.safetensors", "pretrain-backbone")
+    if not known:
+        run.require(run.skeletons, "preprocess")
     anew = plan.clips_anew or bool(plan.made.get("backbone.safetensors"))
     for name in splits:
         plan.will_make("features.h5", name)

@@ -98,8 +98,6 @@ def test_times_are_said_in_units_one_reads(seconds, said):
     assert duration(seconds) == said
 
 
-@pytest.mark.parametrize(
-    "count, said", [(None, ""), (900, "1 kB"), (2e6, "2.0 MB"), (3e9, "3.0 GB")]
-)
+@pytest.mark.parametrize("count, said", [(None, ""), (900, "1 kB"), (2e6, "2.0 MB")])
 def test_sizes_are_said_in_units_one_reads(count, said):
     assert size(count) == said
