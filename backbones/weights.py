@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from smie_pipe.backbones.networks.base import Backbone
 from smie_pipe.backbones.networks.registry import build, name_of
+from smie_pipe.backbones.tensor_files import Damaged, pack, read_facts, unpack
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 
@@ -44,7 +44,7 @@ def save_backbone(path: Path, model: Backbone, metadata: Mapping[str, Any]) -> N
     tensors = {name: value.detach().cpu().contiguous() for name, value in _state(model).items()}
     with replace_when_whole(path) as temporary:
         # Not by save_file: it makes files only their owner can read, and hides a full disk.
-        temporary.write_bytes(save(tensors, metadata={METADATA_KEY: json.dumps(facts)}))
+        temporary.write_bytes(pack(tensors, METADATA_KEY, facts))
 
 
 def load_backbone(
@@ -55,13 +55,29 @@ def load_backbone(
     Raises
     ------
     InputError
-        If the file is no safetensors file, none of ours, or its weights do not fit the
-        configuration it names.
+        If the file is no safetensors file, none of ours, if its weights do not fit the
+        configuration it names, or if it was damaged since it was written.
     """
     metadata = read_metadata(path)
+    try:
+        weights, _ = unpack(Path(path).read_bytes(), METADATA_KEY)
+    except (SafetensorError, ValueError, LookupError) as fault:
+        raise InputError(_not_safetensors(path, fault)) from fault
     model = build(metadata["backbone"], **metadata["config"])
-    _load_checked(model, _read_safetensors(path), path)
+    _load_checked(model, weights, path)
     return model.to(device).eval(), metadata
+
+
+def is_own(path: Path) -> bool:
+    """Tell whether ``save_backbone`` wrote a file."""
+    if Path(path).suffix != ".safetensors":
+        return False
+    try:
+        return read_facts(path, METADATA_KEY) is not None
+    except Damaged:
+        return True
+    except (SafetensorError, ValueError):
+        return False
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -73,9 +89,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
         If the file is not one that ``save_backbone`` wrote.
     """
     try:
-        with safe_open(path, framework="pt") as opened:
-            text = (opened.metadata() or {}).get(METADATA_KEY)
-        metadata = json.loads(text) if text else {}
+        metadata: dict[str, Any] = read_facts(path, METADATA_KEY) or {}
     except (SafetensorError, ValueError) as fault:
         raise InputError(_not_safetensors(path, fault)) from fault
     if not {"backbone", "config"} <= metadata.keys():

@@ -12,6 +12,7 @@ import click
 from smie_pipe.backbones.hardware.distributed import is_main
 from smie_pipe.commands.demo import demo
 from smie_pipe.commands.describe_classes import describe_classes
+from smie_pipe.commands.evaluate_segments import evaluate_segments
 from smie_pipe.commands.export import export
 from smie_pipe.commands.extract import extract
 from smie_pipe.commands.help import help_command
@@ -24,6 +25,7 @@ from smie_pipe.commands.report import report
 from smie_pipe.commands.simulate import simulate
 from smie_pipe.commands.view import view
 from smie_pipe.commands.zeroshot import zeroshot
+from smie_pipe.config_file import FILE, read_config, stages_in
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 from smie_pipe.stage import misplaced
 from smie_pipe.study import FAILED, Study
@@ -39,6 +41,7 @@ COMMANDS: tuple[click.Command, ...] = (
     report,
     inspect,
     view,
+    evaluate_segments,
     export,
     import_features,
     describe_classes,
@@ -70,9 +73,15 @@ class Pipeline(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words before the first stage; a stage's option there is told its place."""
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, [*args, *self._stages_of_file(ctx, args)])
         except click.NoSuchOption as error:
             raise misplaced(error, ctx, args) from error
+
+    def _stages_of_file(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Return the stages that the TOML file has tables of, where the words name none."""
+        given, stages, _ = self.make_parser(ctx).parse_args(args=list(args))
+        path = given.get("config")
+        return stages_in(Path(path), self) if path and not stages and Path(path).is_file() else []
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of the pipeline."""
@@ -85,7 +94,13 @@ class Pipeline(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Pipeline, chain=True, context_settings=CONTEXT)
+EPILOG = """\b
+Completion of commands, options and their words in bash (zsh, fish alike):
+  eval "$(_SMIE_PIPE_COMPLETE=bash_source smie-pipe)"
+"""
+
+
+@click.group(cls=Pipeline, chain=True, context_settings=CONTEXT, epilog=EPILOG)
 @click.option(
     "--run",
     "--run-folder",  # torchrun would take --run for the beginning of an option of its own
@@ -104,7 +119,12 @@ class Pipeline(click.Group):
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="TOML file with a table per stage: [preprocess] frames = 50.",
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, path: take_config(ctx, path),
+    help="TOML file of a study: run, seed and device, then a table per stage: [preprocess] "
+    "source = 'raw'. The command line goes before it; without a stage there, all that have a "
+    "table run.",
 )
 @click.option("-v", "--verbose", count=True, help="Say more on stderr.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only warnings and errors on stderr.")
@@ -115,7 +135,6 @@ def cli(
     folder: Path | None,
     device: str,
     seed: int,
-    config: Path | None,
     verbose: int,
     quiet: bool,
 ) -> None:
@@ -129,8 +148,6 @@ def cli(
           pretrain-backbone --split ntu60-smie-1 extract zeroshot --method smie
     """  # noqa: D301
     speak(verbose, quiet)
-    if config is not None:
-        ctx.default_map = read_config(config)
     ctx.obj = Study(folder, device, seed)
 
 
@@ -146,45 +163,14 @@ for command in COMMANDS:
     cli.add_command(command)
 
 
-def read_config(path: Path) -> dict[str, dict[str, Any]]:
-    """Return a TOML file's tables as defaults of the stages' options.
-
-    Raises
-    ------
-    InputError
-        If the file is no TOML, or a table or key is not a stage or one of its options.
-    """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected TOML, found {error}") from error
-    defaults: dict[str, dict[str, Any]] = {}
-    for stage, table in tables.items():
-        if stage not in cli.commands:
-            raise InputError(f"{path}: {unknown_choice('stage', stage, cli.commands)}")
-        if not isinstance(table, dict):
-            raise InputError(f"{path}: expected a table [{stage}], found {table!r}")
-        names = _option_names(cli.commands[stage])
-        for key in table:
-            if key.replace("_", "-") not in names:
-                raise InputError(f"{path}: [{stage}] {unknown_choice('option', key, names)}")
-        defaults[stage] = {names[key.replace("_", "-")]: value for key, value in table.items()}
-    return defaults
-
-
-def _option_names(command: click.Command) -> dict[str, str]:
-    """Return a command's long options, as written without dashes, and their parameters."""
-    options = (parameter for parameter in command.params if isinstance(parameter, click.Option))
-    return {
-        text.removeprefix("--"): option.name or ""
-        for option in options
-        for text in option.opts
-        if text.startswith("--")
-    }
+def take_config(ctx: click.Context, path: Path | None) -> None:
+    """Take a TOML file's values as the defaults of the group and its stages."""
+    if path is not None:
+        try:
+            ctx.default_map = read_config(path, cli)
+        except InputError as error:
+            raise click.ClickException(str(error)) from error
+        ctx.meta[FILE] = path
 
 
 class _BesideBars(logging.StreamHandler):

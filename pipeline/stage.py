@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from smie_pipe.backbones.hardware.distributed import is_main
+from smie_pipe.config_file import FILE
 from smie_pipe.preprocessing.foundation.options import Choice, choices
 
 Config = TypeVar("Config")
@@ -44,6 +45,10 @@ class Stage(click.Command):
             super().parse_args(ctx, args[:end])
         except click.NoSuchOption as error:
             raise _placed(error, ctx) from error
+        except click.BadParameter as error:
+            if error.param is not None and error.param.name in (ctx.default_map or {}):
+                error.message += f" (in {ctx.meta[FILE]}, unless the command line says it)"
+            raise
         ctx.args = [*ctx.args, *args[end:]]
         return ctx.args
 
@@ -54,13 +59,15 @@ class Stage(click.Command):
             if isinstance(option, click.Option)
             for name in (*option.opts, *option.secondary_opts)
         }
-        room = sum(p.nargs for p in self.get_params(ctx) if isinstance(p, click.Argument))
+        arguments = [p for p in self.get_params(ctx) if isinstance(p, click.Argument)]
+        room = sum(argument.nargs for argument in arguments)
+        given = all(argument.name in (ctx.default_map or {}) for argument in arguments)
         at = 0
         while at < len(args):
             word = args[at]
             if word.startswith("-") and len(word) > 1:
                 at += 0 if "=" in word else takes_value.get(word, 0)
-            elif room:
+            elif room and not (given and _is_command(word, ctx)):
                 room -= 1
             else:
                 break
@@ -149,7 +156,7 @@ def build_config(cls: type[Config], values: Mapping[str, Any]) -> Config:
     try:
         return cls(**{name: values[name] for name in names if name in values})
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(f"{error}{_from_file(str(error))}") from error
 
 
 def overwrite_option(function: Callable) -> Callable:
@@ -207,6 +214,20 @@ def misplaced(
         f"smie-pipe ... {stage} {option} ...",
         ctx,
     )
+
+
+def _is_command(word: str, ctx: click.Context) -> bool:
+    """Whether a word names a stage; a stage whose argument the TOML file gives stops there."""
+    return ctx.parent is not None and word in getattr(ctx.parent.command, "commands", {})
+
+
+def _from_file(message: str) -> str:
+    """Say where a refused value stands, if it is not on the command line."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is None or FILE not in ctx.meta:
+        return ""
+    there = [name for name in ctx.default_map or {} if f"{name} must" in message]
+    return f" ({', '.join(there)}: {ctx.meta[FILE]})" if there else ""
 
 
 def _names_of(command: click.Command) -> set[str]:

@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("preprocessing", "backbones", "zeroshot", "pipeline")  # the ground first
 MOST_FILES = 13
+# One file a command and a method: lists to look up, not rooms to learn.
+LISTS = ("pipeline/commands", "zeroshot/methods")
 
 
 def modules():
@@ -79,7 +81,7 @@ def test_rooms_do_not_import_each_other_in_a_circle():
 @pytest.mark.parametrize("folder", sorted({room for _, _, room in modules()}))
 def test_a_room_is_small_documented_and_packaged(folder):
     files = list((ROOT / folder).glob("*.py"))
-    assert len([f for f in files if f.name != "__init__.py"]) <= MOST_FILES
+    assert len([f for f in files if f.name != "__init__.py"]) <= MOST_FILES or folder in LISTS
     assert ast.get_docstring(ast.parse((ROOT / folder / "__init__.py").read_text()))
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")

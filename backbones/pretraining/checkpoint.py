@@ -1,23 +1,23 @@
 """Checkpoints: all that is needed to go on as if nothing had happened, and nothing else.
 
-A safetensors file: the tensors by number, and the tree they hang in as JSON beside them.
+A safetensors file: the tensors by number, the tree they hang in as JSON beside them, and digests
+of both, so that a damaged one is refused.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor
 
 from smie_pipe.backbones.hardware.distributed import Group
+from smie_pipe.backbones.tensor_files import Damaged, pack, unpack
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 
-FORMAT = "smie-pipe checkpoint 2"
+FORMAT = "smie-pipe checkpoint 3"
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -30,7 +30,7 @@ def save_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, Any
     tensors: dict[str, Tensor] = {}
     tree = _taken_apart({"identity": identity, **content}, tensors)
     with replace_when_whole(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata={FORMAT: json.dumps(tree)}))
+        temporary.write_bytes(pack(tensors, FORMAT, tree))
 
 
 def load_checkpoint(path: Path, identity: dict[str, Any], group: Group) -> dict[str, Any] | None:
@@ -73,10 +73,11 @@ def _remove_remains(path: Path) -> None:
 
 def _parse(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        size = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
-        saved = _put_together(json.loads(metadata[FORMAT]), load(content))
+        tensors, tree = unpack(content, FORMAT)
+        saved = _put_together(tree, tensors)
         saved["identity"]
+    except Damaged as fault:
+        raise InputError(f"{path} is damaged: {fault}; give --overwrite to begin anew") from fault
     except (SafetensorError, ValueError, LookupError, TypeError) as fault:
         raise InputError(
             f"{path}: expected a checkpoint of this version, found something else; give "

@@ -288,6 +288,8 @@ def _write(
         "epoch": epoch,
         "seen_test_accuracy": accuracy,
         "trained_elsewhere": False,
+        "saw": [job.parts.class_names[label] for label in job.parts.seen],
+        "saw_unseen": [],
     }
     write_metrics(metrics_path(job.output), state.history)
     save_backbone(job.output, model.backbone.float(), metadata)

@@ -15,6 +15,7 @@ from smie_pipe.backbones.config import PretrainConfig, PretrainRun
 from smie_pipe.backbones.pretrainings import pretraining_name, pretraining_seed
 from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.run_folder import Task
+from smie_pipe.split_choice import resolve_splits
 from smie_pipe.stage import (
     Stage,
     build_config,
@@ -24,7 +25,7 @@ from smie_pipe.stage import (
     report,
 )
 from smie_pipe.study import Study, pass_study
-from smie_pipe.zeroshot.splits import Split, resolve
+from smie_pipe.zeroshot.splits import Split
 
 if TYPE_CHECKING:
     from smie_pipe.backbones.pretraining.pretrain import PretrainReport
@@ -56,8 +57,14 @@ logger = logging.getLogger(__name__)
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Take a backbone trained elsewhere (.pt or .safetensors) instead of training one. "
-    "Whether it has seen the unseen classes is then yours to know.",
+    help="Take ready-made weights (.pt or .safetensors) instead of training. A backbone of this "
+    "program says which classes it has seen; for others that is yours to know.",
+)
+@click.option(
+    "--allow-seen-unseen",
+    is_flag=True,
+    help="Take --weights that were trained on classes unseen in the split all the same; all "
+    "results are marked.",
 )
 @click.option(
     "--pretrainings",
@@ -79,6 +86,7 @@ def pretrain_backbone(
     specs: Sequence[str],
     protocol: str,
     weights: Path | None,
+    allow_seen_unseen: bool,
     pretrainings: int,
     overwrite: bool,
     as_json: bool,
@@ -96,11 +104,13 @@ def pretrain_backbone(
         raise click.UsageError(
             "--pretrainings trains several backbones, --weights takes a ready one: give either"
         )
-    numbers = range(1, pretrainings + 1)
-    for split, number in itertools.product(resolve_splits(study, specs), numbers):
+    splits = resolve_splits(study, specs)
+    if weights is not None and not allow_seen_unseen:
+        _check_weights(study, weights, splits)
+    for split, number in itertools.product(splits, range(1, pretrainings + 1)):
         made = run_pretrain(
             study, split, protocol, config, how, number=number, weights=weights,
-            overwrite=overwrite,
+            allow_seen_unseen=allow_seen_unseen, overwrite=overwrite,
         )  # fmt: skip
         name = pretraining_name(split.name, number)
         said = {"split": split.name, "pretraining": number}
@@ -108,17 +118,6 @@ def pretrain_backbone(
             report(f"{name}: {made}", {**said, **made.as_dict()}, as_json)
         elif as_json:
             report("", {**said, "skipped": True}, as_json)
-
-
-def resolve_splits(study: Study, specs: Sequence[str]) -> list[Split]:
-    """Return the splits that ``specs`` name for the run folder's dataset, each once."""
-    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
-
-    run = study.run
-    with SkeletonFile(run.require(run.skeletons, "preprocess")) as clips:
-        dataset, names = clips.dataset, clips.class_names
-    found = [split for spec in specs for split in resolve(spec, dataset, names)]
-    return list({split.name: split for split in found}.values())
 
 
 def run_pretrain(
@@ -130,6 +129,7 @@ def run_pretrain(
     *,
     number: int = 1,
     weights: Path | None = None,
+    allow_seen_unseen: bool = False,
     overwrite: bool = False,
 ) -> PretrainReport | Adopted | None:
     """Make the split's ``backbone.safetensors``; None where it is there already.
@@ -141,6 +141,8 @@ def run_pretrain(
     inputs = {"skeletons": run.digest(run.skeletons)}
     if weights is not None:
         inputs["weights"] = digest_file(weights)
+        if allow_seen_unseen:
+            options["allow_seen_unseen"] = True
     task = Task(
         f"pretrain-backbone/{pretraining_name(split.name, number)}",
         run.backbone(split.name, number),
@@ -148,13 +150,17 @@ def run_pretrain(
         inputs=inputs,
         seed=seed,
         modernise=modernise,
+        reads=(run.skeletons,),
     )
     if run.is_done(task, overwrite=overwrite):
         logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
         return None
-    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+    with run.recording(task, device=study.torch_device(), how=dataclasses.asdict(how)):
         if weights is not None:
-            return _adopt(run.skeletons, weights, task.output, split, protocol, config)
+            return _adopt(
+                run.skeletons, weights, task.output, split, protocol, config,
+                allowed=allow_seen_unseen,
+            )  # fmt: skip
         from smie_pipe.backbones.pretraining.pretrain import pretrain
 
         return pretrain(
@@ -189,17 +195,29 @@ def modernise(options: dict[str, Any]) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Adopted:
-    """A backbone trained elsewhere, taken as it is."""
+    """Ready-made weights, taken as they are."""
 
     output: Path
     weights: Path
+    saw: list[str] | None
+    """The classes they were trained on, None where nobody knows."""
+    saw_unseen: list[str]
+    """Those of them that are unseen in the split."""
 
-    def as_dict(self) -> dict[str, str]:
-        """Return the paths as text, for JSON."""
-        return {"output": str(self.output), "weights": str(self.weights)}
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, paths as text."""
+        paths = {"output": str(self.output), "weights": str(self.weights)}
+        return {**dataclasses.asdict(self), **paths}
 
     def __str__(self) -> str:
-        return f"weights of {self.weights}, trained elsewhere -> {self.output}"
+        """Say where they are from and whether they serve zero-shot tests."""
+        if self.saw is None:
+            known = "trained elsewhere: whether they have seen the unseen classes is not known"
+        elif self.saw_unseen:
+            known = f"NOT ZERO-SHOT, trained on unseen classes: {', '.join(self.saw_unseen)}"
+        else:
+            known = "trained on none of the unseen classes"
+        return f"weights of {self.weights}, {known} -> {self.output}"
 
 
 def _adopt(
@@ -209,10 +227,12 @@ def _adopt(
     split: Split,
     protocol: str,
     config: PretrainConfig,
+    *,
+    allowed: bool,
 ) -> Adopted:
-    from smie_pipe.backbones.features.extract import adopt_weights
+    from smie_pipe.backbones.adopt import adopt_weights
 
-    adopt_weights(
+    facts = adopt_weights(
         weights,
         config.backbone,
         output,
@@ -220,8 +240,21 @@ def _adopt(
         split=split.name,
         protocol=protocol,
         skeletons=skeletons,
+        allow_seen_unseen=allowed,
     )
-    return Adopted(output, weights)
+    return Adopted(output, weights, facts["saw"], facts["saw_unseen"])
+
+
+def _check_weights(study: Study, weights: Path, splits: Sequence[Split]) -> None:
+    """Refuse weights that have seen an unseen class of any split, before any work."""
+    from smie_pipe.backbones.adopt import check_unseen
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    with SkeletonFile(study.run.skeletons) as clips:
+        names = clips.class_names
+    for split in splits:
+        unseen = [names[label] for label in split.unseen]
+        check_unseen(weights, unseen, split=split.name)
 
 
 def _seen(skeletons: Path, split: Split) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Option:
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
-    among: tuple[str, ...] = ()
+    among: Collection[str] = ()
     """Words, where a registry knows them and no ``Literal`` can."""
 
     def bounds(self) -> str:
@@ -81,7 +81,8 @@ class Choice:
     def allowed(self) -> tuple[str, ...]:
         """The fixed words it may be, by ``Literal`` or by ``among``; empty where any will do."""
         is_literal = typing.get_origin(self.type) is typing.Literal
-        return tuple(map(str, typing.get_args(self.type))) if is_literal else self.option.among
+        words = typing.get_args(self.type) if is_literal else self.option.among
+        return tuple(map(str, words))
 
 
 @functools.cache

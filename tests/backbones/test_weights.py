@@ -1,6 +1,7 @@
 """Backbone files: round trip, and every way in which foreign weights fail to fit."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -193,3 +194,43 @@ def test_a_broken_torch_file_is_refused(tmp_path):
     path.write_bytes(b"PK\x03\x04 broken")
     with pytest.raises(InputError, match="foreign.pt"):
         load_foreign(fresh(), path)
+
+
+def test_a_damaged_backbone_is_refused_wherever_the_damage_is(model, tmp_path):
+    path = tmp_path / "backbone.safetensors"
+    save_backbone(path, model, {"seen": [0, 2], "class_names": ["drink", "eat", "wave"]})
+    whole = path.read_bytes()
+    wanted = load_backbone(path)
+    rng = np.random.default_rng(0)
+    header = 8 + int.from_bytes(whole[:8], "little")
+    places = [*rng.integers(0, header, 200), *rng.integers(header, len(whole), 50)]
+    taken = 0
+    for place in places:
+        broken = bytearray(whole)
+        broken[place] ^= 1 << rng.integers(8)
+        path.write_bytes(broken)
+        try:
+            found, facts = load_backbone(path)
+        except InputError as error:
+            assert "backbone.safetensors" in str(error)
+            continue
+        taken += 1  # the flip changed nothing that counts, such as a space
+        assert facts == wanted[1]
+        assert_same_weights(wanted[0], found)
+    assert taken < 20
+
+
+@pytest.mark.parametrize("kept", [0, 7, 8, 100, -1])
+def test_a_cut_backbone_is_refused(model, tmp_path, kept):
+    path = tmp_path / "backbone.safetensors"
+    save_backbone(path, model, {})
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match="backbone.safetensors"):
+        load_backbone(path)
+
+
+def test_a_backbone_of_before_has_no_digest_and_loads(model, tmp_path):
+    path = tmp_path / "backbone.safetensors"
+    facts = {"backbone": "stgcn", "config": model.config}
+    save_file(model.state_dict(), path, metadata={"smie-pipe": json.dumps(facts)})
+    assert_same_weights(model, load_backbone(path)[0])

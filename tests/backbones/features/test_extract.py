@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from smie_pipe.backbones.config import ExtractConfig, ExtractRun
-from smie_pipe.backbones.features.extract import adopt_weights, extract, mask_clips, random_order
+from smie_pipe.backbones.features.extract import extract, mask_clips, random_order
 from smie_pipe.backbones.features.key_frames import drop_key_frames
 from smie_pipe.backbones.features.store import read_features
 from smie_pipe.backbones.networks.registry import build
 from smie_pipe.backbones.subsets import PARTS
-from smie_pipe.backbones.weights import load_backbone, read_metadata, save_backbone
+from smie_pipe.backbones.weights import load_backbone, save_backbone
 from smie_pipe.preprocessing.foundation.digests import is_digest_of
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile
@@ -63,11 +62,22 @@ def test_the_file_says_what_made_it(small_skeletons, backbone, tmp_path):
     expected = {
         "dataset": "custom", "backbone": "stgcn", "split": "mine", "protocol": "subjects:1",
         "P": 3, "mask": "key-frames", "random_frames": 0, "trained_elsewhere": False,
+        "saw_unseen": "",
     }  # fmt: skip
     assert expected.items() <= features.attrs.items()
     assert is_digest_of(features.attrs["backbone_digest"], backbone)
     assert (features.seen, features.unseen) == ([0, 1, 3], [2])
     assert features.class_names == FACTS["class_names"]
+
+
+def test_a_backbone_that_has_seen_unseen_classes_marks_the_features(
+    small_skeletons, tmp_path, caplog
+):
+    facts = {**FACTS, "saw_unseen": ["wave", "kick"]}
+    save_backbone(tmp_path / "b.safetensors", build("stgcn"), facts)
+    extract(small_skeletons(), tmp_path / "b.safetensors", tmp_path / "f.h5", CONFIG)
+    assert read_features(tmp_path / "f.h5").attrs["saw_unseen"] == "wave, kick"
+    assert "trained on classes unseen here: wave, kick; not zero-shot" in caplog.text
 
 
 def test_batches_change_nothing(small_skeletons, backbone, tmp_path):
@@ -155,36 +165,6 @@ def test_a_backbone_that_says_nothing_is_refused(small_skeletons, tmp_path):
     save_backbone(tmp_path / "b.safetensors", build("stgcn"), {"dataset": "custom"})
     with pytest.raises(InputError, match="does not say its class_names, protocol, seen"):
         extract(small_skeletons(), tmp_path / "b.safetensors", tmp_path / "f.h5", CONFIG)
-
-
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_weights_trained_elsewhere_are_taken_as_they_are(small_skeletons, tmp_path, suffix):
-    skeletons, weights = small_skeletons(), tmp_path / f"elsewhere{suffix}"
-    model = build("stgcn").eval()
-    state = {**model.state_dict(), "fc.weight": torch.zeros(60, 256), "fc.bias": torch.zeros(60)}
-    torch.save(state, weights) if suffix == ".pt" else save_file(state, weights)
-    output = tmp_path / "backbone.safetensors"
-    options = {"seen": [0, 1, 3], "split": "mine", "protocol": "subjects:1"}
-    facts = adopt_weights(weights, "stgcn", output, skeletons=skeletons, **options)
-    assert facts["trained_elsewhere"] is True
-    assert set(read_metadata(output)["weights"]["aside"]) == {"fc.weight", "fc.bias"}
-    extract(skeletons, output, tmp_path / "features.h5", CONFIG)
-    features = read_features(tmp_path / "features.h5")
-    assert features.attrs["trained_elsewhere"] is True
-    with SkeletonFile(skeletons) as file, torch.no_grad():
-        v = model(torch.from_numpy(file.x[:][features.row]))
-    np.testing.assert_allclose(features.v, v.numpy(), rtol=1e-4, atol=1e-6)
-
-
-def test_weights_of_another_network_are_refused(small_skeletons, tmp_path):
-    torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "other.pt")
-    options = {"seen": [0, 1, 3], "split": "mine", "protocol": "subjects:1"}
-    output = tmp_path / "backbone.safetensors"
-    with pytest.raises(InputError, match="missing"):
-        adopt_weights(
-            tmp_path / "other.pt", "stgcn", output, skeletons=small_skeletons(), **options
-        )
-    assert not output.exists()
 
 
 def test_bf16_features_are_near(small_skeletons, backbone, tmp_path):

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from smie_pipe.backbones.adopt import adopt_weights
 from smie_pipe.backbones.config import ExtractConfig, PretrainConfig
-from smie_pipe.backbones.features.extract import adopt_weights, extract
+from smie_pipe.backbones.features.extract import extract
 from smie_pipe.backbones.features.store import read_features
 from smie_pipe.backbones.networks.base import Backbone, freeze_idle
 from smie_pipe.backbones.networks.registry import BACKBONES, build, name_of

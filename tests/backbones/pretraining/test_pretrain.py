@@ -252,6 +252,27 @@ def test_a_file_that_is_no_checkpoint_is_refused(small_skeletons, tmp_path):
         train(small_skeletons(), output)
 
 
+def test_a_damaged_checkpoint_is_refused(small_skeletons, tmp_path):
+    path, group = tmp_path / "c.safetensors", Group(0, 1, torch.device("cpu"))
+    identity, rng = {"lr": 5e-3}, np.random.default_rng(0)
+    content = {"model": {"w": torch.randn(50)}, "epoch": 3, "history": [{"loss": 0.25}]}
+    save_checkpoint(path, identity, content)
+    whole = path.read_bytes()
+    for place in rng.integers(8, len(whole), 150):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << rng.integers(8)
+        path.write_bytes(broken)
+        try:
+            found = load_checkpoint(path, identity, group)
+        except InputError as error:
+            assert "--overwrite to begin anew" in str(error)
+            continue
+        torch.testing.assert_close(found, content, rtol=0, atol=0)
+    path.write_bytes(whole[:-4] + b"0000")
+    with pytest.raises(InputError, match="is damaged: its tensors are not those"):
+        load_checkpoint(path, identity, group)
+
+
 def test_a_checkpoint_is_safetensors(small_skeletons, tmp_path, failing_at):
     output = tmp_path / "backbone.safetensors"
     failing_at(5)
