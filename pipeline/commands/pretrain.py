@@ -28,6 +28,7 @@ from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.options import choices
 from smie_pipe.run_folder import Task
+from smie_pipe.split_choice import resolve_splits
 from smie_pipe.stage import (
     Stage,
     build_config,
@@ -37,7 +38,7 @@ from smie_pipe.stage import (
     report,
 )
 from smie_pipe.study import Study, pass_study
-from smie_pipe.zeroshot.splits import Split, resolve
+from smie_pipe.zeroshot.splits import Split
 
 if TYPE_CHECKING:
     from smie_pipe.backbones.pretraining.pretrain import PretrainReport
@@ -172,17 +173,6 @@ def choose_config(
         raise click.UsageError(str(error)) from error
 
 
-def resolve_splits(study: Study, specs: Sequence[str]) -> list[Split]:
-    """Return the splits that ``specs`` name for the run folder's dataset, each once."""
-    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
-
-    run = study.run
-    with SkeletonFile(run.require(run.skeletons, "preprocess")) as clips:
-        dataset, names = clips.dataset, clips.class_names
-    found = [split for spec in specs for split in resolve(spec, dataset, names)]
-    return list({split.name: split for split in found}.values())
-
-
 def run_pretrain(
     study: Study,
     split: Split,
@@ -213,11 +203,12 @@ def run_pretrain(
         inputs=inputs,
         seed=seed,
         modernise=modernise,
+        reads=(run.skeletons,),
     )
     if run.is_done(task, overwrite=overwrite):
         logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
         return None
-    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+    with run.recording(task, device=study.torch_device(), how=dataclasses.asdict(how)):
         if weights is not None:
             return _adopt(
                 run.skeletons, weights, task.output, split, protocol, config,

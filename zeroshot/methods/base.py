@@ -103,6 +103,9 @@ class Method(Protocol):
     A method is a class whose constructor takes its options by keyword, each with a default
     (a dataclass does it). ``train`` is a generator: it starts afresh at every call, and yields
     the losses by name after each epoch, so that the caller can score in between, log, or stop.
+
+    A method that is to be saved has two calls more, ``state`` and ``restore``; see
+    ``smie_pipe.zeroshot.methods.saved.Savable``.
     """
 
     name: ClassVar[str]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.base import TrainingData, check_positive, normalise, scaled, seeded
 from smie_pipe.zeroshot.methods.batches import batches
+from smie_pipe.zeroshot.methods.saved import MethodState, OneNetwork
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 REFERENCE_CYCLE = 1700
@@ -82,7 +83,7 @@ class AlignedVAEs(nn.Module):
 
 
 @dataclass
-class CADAVAE:
+class CADAVAE(OneNetwork):
     """Latents from which either side rebuilds both; classes told apart by a softmax on them.
 
     Parameters
@@ -132,9 +133,9 @@ class CADAVAE:
         tables = [scaled(x.to(device)) for x in self._parts(data.texts)]
         self.seed = seed
         with seeded(seed):
-            widths = [x.shape[1] for x in tables]
-            net = AlignedVAEs(v.shape[1], widths, self.latent).to(device)
-        self.net = net
+            widths = (v.shape[1], *(x.shape[1] for x in tables))
+            net = self.network(*widths).to(device)
+        self.net, self.widths = net, widths
         adam = torch.optim.Adam(net.parameters(), self.lr, fused=True)
         rng = torch.Generator().manual_seed(seed)
         stream = _forever(len(v), self.batch, rng)
@@ -153,6 +154,20 @@ class CADAVAE:
                 sums += torch.stack([own, crossed, kl]).detach()
             own, crossed, kl = (sums / self.cycle).tolist()
             yield {"loss": own + crossed, "own": own, "crossed": crossed, "kl": kl}
+
+    def network(self, *widths: int) -> AlignedVAEs:
+        """Return the autoencoders for clips and texts of these widths, untrained."""
+        return AlignedVAEs(widths[0], list(widths[1:]), self.latent)
+
+    def state(self) -> MethodState:
+        """Return the weights, and the seed that the classifier of the unseen classes takes."""
+        state = super().state()
+        return MethodState(state.tensors, {**state.settings, "seed": self.seed})
+
+    def restore(self, state: MethodState) -> None:
+        """Take the weights and the seed."""
+        super().restore(state)
+        self.seed = int(state.settings["seed"])
 
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:
         """Log probabilities of the softmax classifier at the clips' latent means, (N, K)."""
@@ -177,10 +192,11 @@ class CADAVAE:
         with seeded(self.seed):
             linear = nn.Linear(mean.shape[1], len(mean)).to(mean.device)
         adam = torch.optim.Adam(linear.parameters(), self.classifier_lr, fused=True)
-        for _ in range(self.steps):
-            adam.zero_grad()
-            F.cross_entropy(linear(z.flatten(0, 1)), label).backward()
-            adam.step()
+        with torch.enable_grad():  # whoever asks for scores may have switched it off
+            for _ in range(self.steps):
+                adam.zero_grad()
+                F.cross_entropy(linear(z.flatten(0, 1)), label).backward()
+                adam.step()
         return linear
 
 

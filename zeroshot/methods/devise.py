@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from smie_pipe.zeroshot.methods.base import TrainingData, check_positive, normalise, seeded
 from smie_pipe.zeroshot.methods.batches import batches
 from smie_pipe.zeroshot.methods.losses import rank_hinge
+from smie_pipe.zeroshot.methods.saved import OneNetwork
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
@@ -29,7 +30,7 @@ class Projections(nn.Module):
 
 
 @dataclass
-class DeViSE:
+class DeViSE(OneNetwork):
     """Dot product in a common linear space, hinge rank loss over all wrong seen classes.
 
     Parameters
@@ -64,8 +65,8 @@ class DeViSE:
         v, label = normalise(data.v).to(device), data.label.to(device)
         table = data.texts.sentence.to(device)
         with seeded(seed):
-            net = Projections(v.shape[1], table.shape[1], self.space).to(device)
-        self.net = net
+            net = self.network(v.shape[1], table.shape[1]).to(device)
+        self.net, self.widths = net, (v.shape[1], table.shape[1])
         adam = torch.optim.Adam(net.parameters(), self.lr, fused=True)
         rng = torch.Generator().manual_seed(seed)
         for _ in range(self.epochs):
@@ -78,6 +79,10 @@ class DeViSE:
                 adam.step()
                 total += loss.detach() * len(clips)
             yield {"loss": float(total) / len(v)}
+
+    def network(self, *widths: int) -> Projections:
+        """Return the two maps for features and texts of these widths, untrained."""
+        return Projections(*widths, self.space)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

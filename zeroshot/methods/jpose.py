@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from smie_pipe.zeroshot.methods.base import TrainingData, check_positive, seeded
 from smie_pipe.zeroshot.methods.batches import batches
 from smie_pipe.zeroshot.methods.losses import hardest_triplets, rank_hinge
+from smie_pipe.zeroshot.methods.saved import OneNetwork
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
@@ -52,7 +53,7 @@ class JointSpaces(nn.Module):
 
 
 @dataclass
-class JPoSE:
+class JPoSE(OneNetwork):
     """Hinge rank losses in three spaces, and triplets of clips in those of verbs and nouns.
 
     Parameters
@@ -100,8 +101,8 @@ class JPoSE:
         same = [same_word(verb), same_word(noun), torch.eye(len(verb), device=device).bool()]
         with seeded(seed):
             widths = v.shape[1], verb.shape[1], noun.shape[1]
-            net = JointSpaces(*widths, self.hidden, self.space).to(device)
-        self.net = net
+            net = self.network(*widths).to(device)
+        self.net, self.widths = net, widths
         adam = torch.optim.Adam(net.parameters(), self.lr, fused=True)
         rng = torch.Generator().manual_seed(seed)
         for _ in range(self.epochs):
@@ -114,6 +115,10 @@ class JPoSE:
                 adam.step()
                 total += loss.detach() * len(clips)
             yield {"loss": float(total) / len(v)}
+
+    def network(self, *widths: int) -> JointSpaces:
+        """Return the spaces for clips, verbs and nouns of these widths, untrained."""
+        return JointSpaces(*widths, self.hidden, self.space)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

@@ -22,11 +22,15 @@ from torch import Tensor
 
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.base import TrainingData, check_positive
+from smie_pipe.zeroshot.methods.saved import MethodState
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 SMALL = 1e-12
 SAME = 1e-5
 """Texts nearer than this in every view are of one class."""
+
+
+TRAINED = ("mean", "basis", "means", "widths", "inverse")
 
 
 @dataclass
@@ -100,6 +104,21 @@ class Prototypes:
         self.inverse = torch.linalg.inv(gram + self.lam * eye)
         alone = [self.left_out([c]) for c in range(len(self.means))]
         yield {"loss": float((torch.cat(alone) - self.means).square().sum(1).mean())}
+
+    def state(self) -> MethodState:
+        """Return the whitened space, the class means and the kernel of the seen classes."""
+        tensors = {name: getattr(self, name) for name in TRAINED}
+        for k, (texts, centre) in enumerate(zip(self.texts, self.centres, strict=True)):
+            tensors |= {f"texts.{k}": texts, f"centre.{k}": centre}
+        return MethodState(tensors, {"views": len(self.texts)})
+
+    def restore(self, state: MethodState) -> None:
+        """Take a solution."""
+        for name in TRAINED:
+            setattr(self, name, state.tensors[name])
+        views = range(state.settings["views"])
+        self.texts = tuple(state.tensors[f"texts.{k}"] for k in views)
+        self.centres = tuple(state.tensors[f"centre.{k}"] for k in views)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from smie_pipe.zeroshot.methods.base import TrainingData, check_positive, normalise, scaled, seeded
 from smie_pipe.zeroshot.methods.batches import batches
+from smie_pipe.zeroshot.methods.saved import OneNetwork
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
@@ -35,7 +36,7 @@ class RelationModule(nn.Module):
 
 
 @dataclass
-class RelationNet:
+class RelationNet(OneNetwork):
     """Relation scores by a sigmoid, squared error to 1 for the true class, 0 for the others.
 
     Parameters
@@ -72,8 +73,8 @@ class RelationNet:
         table = scaled(data.texts.sentence.to(device))
         target = torch.eye(len(table), device=device)
         with seeded(seed):
-            net = RelationModule(v.shape[1], table.shape[1], self.space, self.hidden).to(device)
-        self.net = net
+            net = self.network(v.shape[1], table.shape[1]).to(device)
+        self.net, self.widths = net, (v.shape[1], table.shape[1])
         adam = torch.optim.Adam(net.parameters(), self.lr, fused=True)
         rng = torch.Generator().manual_seed(seed)
         for _ in range(self.epochs):
@@ -87,6 +88,10 @@ class RelationNet:
                 adam.step()
                 total += loss.detach() * len(clips)
             yield {"loss": float(total) / len(v)}
+
+    def network(self, *widths: int) -> RelationModule:
+        """Return the relation module for features and texts of these widths, untrained."""
+        return RelationModule(*widths, self.space, self.hidden)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from smie_pipe.zeroshot.methods.base import TrainingData, check_positive, seeded
 from smie_pipe.zeroshot.methods.batches import batches
 from smie_pipe.zeroshot.methods.losses import mmd, rank_hinge
+from smie_pipe.zeroshot.methods.saved import OneNetwork
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
@@ -48,7 +49,7 @@ class Autoencoders(nn.Module):
 
 
 @dataclass
-class ReViSE:
+class ReViSE(OneNetwork):
     """Hinge on head products, both reconstructions, contraction, and MMD between the codes.
 
     Parameters
@@ -94,8 +95,8 @@ class ReViSE:
         v, label = log_scaled(data.v).to(device), data.label.to(device)
         table = data.texts.sentence.to(device)
         with seeded(seed):
-            net = Autoencoders(v.shape[1], table.shape[1], self.code, self.space).to(device)
-        self.net = net
+            net = self.network(v.shape[1], table.shape[1]).to(device)
+        self.net, self.widths = net, (v.shape[1], table.shape[1])
         adam = torch.optim.Adam(self._groups(net), self.lr, fused=True)
         rng = torch.Generator().manual_seed(seed)
         for _ in range(self.epochs):
@@ -109,6 +110,10 @@ class ReViSE:
                 sums += torch.stack([loss, hinge]).detach() * len(clips)
             loss, hinge = (sums / len(v)).tolist()
             yield {"loss": loss, "hinge": hinge}
+
+    def network(self, *widths: int) -> Autoencoders:
+        """Return the autoencoders for features and texts of these widths, untrained."""
+        return Autoencoders(*widths, self.code, self.space)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

@@ -12,7 +12,10 @@ from torch import Tensor
 
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.base import TrainingData
+from smie_pipe.zeroshot.methods.saved import MethodState
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
+
+TRAINED = ("centre", "mean", "scale", "offset", "weight")
 
 
 @dataclass
@@ -54,6 +57,15 @@ class Ridge:
         self.weight = torch.linalg.solve(x.T @ x + penalty, x.T @ (target - self.offset))
         error = x @ self.weight + self.offset - target
         yield {"loss": float(error.square().sum(1).mean())}
+
+    def state(self) -> MethodState:
+        """Return the solution and what features and texts are centred and scaled by."""
+        return MethodState({name: getattr(self, name) for name in TRAINED})
+
+    def restore(self, state: MethodState) -> None:
+        """Take a solution."""
+        for name in TRAINED:
+            setattr(self, name, state.tensors[name])
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

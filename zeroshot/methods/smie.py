@@ -19,6 +19,7 @@ from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 from smie_pipe.zeroshot.methods.base import TrainingData, check_positive, normalise, seeded
 from smie_pipe.zeroshot.methods.batches import Batch, epoch_of_batches, pick
 from smie_pipe.zeroshot.methods.estimator import Estimator, score_pairs
+from smie_pipe.zeroshot.methods.saved import OneNetwork
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 CHOICES = {
@@ -46,7 +47,7 @@ class PairScores(NamedTuple):
 
 
 @dataclass
-class SMIE:
+class SMIE(OneNetwork):
     """Global alignment by mutual information, with the temporal constraint.
 
     Parameters
@@ -123,8 +124,8 @@ class SMIE:
         labels, table = data.label.cpu(), data.texts.sentence.to(device)
         v, masked = self._visual(data, device)
         with seeded(seed):
-            net = Estimator(v.shape[1], table.shape[1], self.hidden1, self.hidden2).to(device)
-        self.net = net
+            net = self.network(v.shape[1], table.shape[1]).to(device)
+        self.net, self.widths = net, (v.shape[1], table.shape[1])
         adam = torch.optim.Adam(net.parameters(), self.lr, fused=True)
         rng = torch.Generator().manual_seed(seed)
         negatives = 1 if self.estimator == "jsd" else self.infonce_negatives
@@ -147,6 +148,10 @@ class SMIE:
                 sums[: len(seen)] += torch.stack(seen).detach() * len(batch.clips)
             means = (sums / len(labels)).tolist()
             yield dict(zip(("loss", "m", "m_hat")[: len(seen)], means, strict=False))
+
+    def network(self, *widths: int) -> Estimator:
+        """Return T for features and texts of these widths, untrained."""
+        return Estimator(*widths, self.hidden1, self.hidden2)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

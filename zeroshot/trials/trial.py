@@ -3,7 +3,8 @@
 ``SPLIT/VARIANT/seed-K/`` holds ``history.csv`` (losses by epoch), ``predictions.csv`` (a row per
 unseen test clip), ``scores.safetensors`` (``scores`` (N, K) float32, ``truth`` (N,) = column of
 the true class, ``row`` (N,) = row in skeletons.h5) and ``result.json`` (the fields of
-``Result``), which is written last and so says that the rest is whole.
+``Result``), which is written last and so says that the rest is whole. ``method.safetensors`` is
+the trained method, where it can be saved (``smie_pipe.zeroshot.methods.saved``).
 """
 
 from __future__ import annotations
@@ -29,11 +30,14 @@ from smie_pipe.zeroshot.evaluate import Measures, measure
 from smie_pipe.zeroshot.gzsl.calibration import calibrate, generalised
 from smie_pipe.zeroshot.methods.base import Method, TrainingData
 from smie_pipe.zeroshot.methods.registry import method_class
+from smie_pipe.zeroshot.methods.saved import digest_texts, save_method
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts, TextCentre
 from smie_pipe.zeroshot.training.held_out import choose
 from smie_pipe.zeroshot.training.train import Diverged, has_masked, seen_training_data, train
 from smie_pipe.zeroshot.trials.results import Result, result_from
 from smie_pipe.zeroshot.trials.variants import Variant
+
+MODEL = "method.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +87,7 @@ class Task:
     device: str
     run_dir: Path
     digest: str
+    save_model: bool = True
 
     @property
     def folder(self) -> Path:
@@ -91,6 +96,8 @@ class Task:
         for said, default in ((source.name, TextSource.text), (source.model, TextSource.model)):
             if _folder_safe(said) != default:
                 name += f"_{_folder_safe(said)}"
+        if source.digest:
+            name += f"-{source.digest}"
         if self.config.select != ZeroShotConfig.select:
             name += f"_{self.config.select}"
         return Path(self.split) / name / f"seed-{self.seed}"
@@ -159,8 +166,28 @@ def perform(task: Task, stop: Callable[[], bool] = lambda: False) -> Result:
     seconds = dict(zip(("choose", "train", "score", "gzsl"), np.diff(clock).tolist(), strict=True))
     facts = {"options": options, "chosen": chosen, "seconds": seconds, "gzsl": gzsl}
     result = _result(task, features, trained, measures, facts)
-    _write(task, result, trained.history, scores, truth, test.row)
+    _write(task, result, trained.history, scores, truth, test.row, _keeper(task, options, trained))
     return result
+
+
+def _keeper(task: Task, options: dict[str, Any], trained: _Trained) -> Callable[[Path], None]:
+    """Return what writes the trained method into a folder, or takes an earlier one away."""
+    source = task.texts.source
+    facts = {
+        "text": source.text,
+        "text_model": source.model,
+        "combine": source.combine,
+        "centred": source.centred,
+        "texts_digest": digest_texts(task.texts.tensors()),
+    }
+
+    def keep(folder: Path) -> None:
+        path = folder / MODEL
+        path.unlink(missing_ok=True)
+        if task.save_model:
+            save_method(path, trained.method, task.variant.spec, options, facts)
+
+    return keep
 
 
 @lru_cache(maxsize=1)
@@ -300,6 +327,8 @@ def _result(
         optimistic=trained.optimistic,
         device=task.device.partition(":")[0],
         digest=task.digest,
+        text_digest=task.texts.source.digest,
+        saw_unseen=str(attrs.get("saw_unseen", "")),
         **facts,
     )
 
@@ -311,9 +340,11 @@ def _write(
     scores: np.ndarray,
     truth: np.ndarray,
     row: np.ndarray,
+    keep: Callable[[Path], None],
 ) -> None:
     folder = task.run_dir / task.folder
     (folder / "result.json").unlink(missing_ok=True)
+    keep(folder)
     _write_csv(folder / "history.csv", list(history[0]), [h.values() for h in history])
     names = result.classes
     guesses = scores.argmax(1)

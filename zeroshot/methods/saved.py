@@ -1,0 +1,199 @@
+"""A trained method as one safetensors file: its tensors, and what is needed to make it anew.
+
+The file's metadata name the method, its options and plain settings, and a digest of all of
+it, so that a changed byte is found. Reading it runs no code of the file's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
+from smie_pipe.zeroshot.methods.registry import METHODS, method_class, method_name
+from smie_pipe.zeroshot.texts.class_texts import ClassTexts
+
+FORMAT = "smie-pipe method"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class MethodState:
+    """What training left in a method: tensors by name, and plain settings (JSON values)."""
+
+    tensors: dict[str, Tensor]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Savable(Protocol):
+    """A method whose trained state can be taken out and put back.
+
+    A method made with the same options and given the state of a trained one must score the
+    same to the bit. Methods without these two calls are trained and tested like others, and
+    cannot be saved.
+    """
+
+    def state(self) -> MethodState:
+        """Return the trained state."""
+        ...
+
+    def restore(self, state: MethodState) -> None:
+        """Take a state that ``state()`` of the same class and options gave."""
+        ...
+
+
+class OneNetwork:
+    """The two calls for a method whose whole trained state is the network ``net``.
+
+    ``network`` builds it untrained from the widths of features and texts; ``train`` keeps these
+    in ``widths``.
+    """
+
+    net: nn.Module
+    widths: tuple[int, ...]
+
+    def network(self, *widths: int) -> nn.Module:
+        """Return the untrained network for features and texts of these widths."""
+        raise NotImplementedError
+
+    def state(self) -> MethodState:
+        """Return the network's weights, and the widths it is built for."""
+        return MethodState(dict(self.net.state_dict()), {"widths": list(self.widths)})
+
+    def restore(self, state: MethodState) -> None:
+        """Build the network again and give it the weights."""
+        self.widths = tuple(state.settings["widths"])
+        self.net = self.network(*self.widths)
+        self.net.load_state_dict(state.tensors)
+
+
+def save_method(
+    path: Path, method: Any, spec: str, options: Mapping[str, Any], facts: Mapping[str, Any]
+) -> bool:
+    """Write a trained method; return False, and write nothing, where it has no ``state()``.
+
+    Parameters
+    ----------
+    spec, options
+        How it was found and made, as for ``method_class``.
+    facts
+        Plain values kept beside it, such as where its class texts come from.
+    """
+    if not isinstance(method, Savable):
+        return False
+    state = method.state()
+    tensors = {
+        name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.tensors.items()
+    }
+    said = {
+        "method": method_name(spec),
+        "spec": spec if spec in METHODS else spec.rpartition(":")[2],
+        "options": dict(options),
+        "settings": state.settings,
+        "facts": dict(facts),
+    }
+    header = json.dumps(said, sort_keys=True)
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "content": header,
+        "digest": _digest(tensors, header),
+    }
+    with replace_when_whole(path) as temporary:
+        save_file(tensors, temporary, metadata)
+    return True
+
+
+def read_method_facts(path: Path) -> dict[str, Any]:
+    """Return the method's name, options, settings and facts from a file.
+
+    Raises
+    ------
+    InputError
+        If the file is none that `save_method` writes, or of a newer version.
+    """
+    return json.loads(_opened(path)[1]["content"])
+
+
+def load_method(path: Path, own: str | None = None) -> Any:
+    """Return the trained method of a file.
+
+    Parameters
+    ----------
+    own
+        Where a method that is not built in is found, ``file.py:Class``. The file names no code
+        by itself, so that reading it runs none.
+
+    Raises
+    ------
+    InputError
+        If the file is none that `save_method` writes, is damaged or of a newer version, or if
+        its method is not built in and ``own`` is not given, or does not fit the state.
+    """
+    tensors, metadata = _opened(path)
+    if _digest(tensors, metadata["content"]) != metadata.get("digest"):
+        raise InputError(f"{path}: damaged: its digest is not that of its content; copy it again")
+    facts = json.loads(metadata["content"])
+    spec = facts["spec"]
+    if spec not in METHODS and own is None:
+        raise InputError(
+            f"{path}: holds the method {facts['method']!r}, which is not built in: give its file "
+            "with --own-method file.py:Class. Running it runs that file's code"
+        )
+    method = method_class(spec if spec in METHODS else str(own))(**facts["options"])
+    if not isinstance(method, Savable):
+        raise InputError(f"{own}: has no state() and restore(), so it cannot be restored")
+    try:
+        method.restore(MethodState(tensors, facts["settings"]))
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: does not fit the method {spec!r}: {first}") from error
+    return method
+
+
+def digest_texts(texts: ClassTexts) -> str:
+    """Return a digest of all tables of class texts, by which a model knows its own again."""
+    tables = {"sentence": texts.sentence, "verb": texts.verb, "noun": texts.noun}
+    tables |= {f"view {k}": view for k, view in enumerate(texts.views)}
+    return _digest({name: t.float().cpu() for name, t in tables.items() if t is not None}, "")
+
+
+def _opened(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of a file that says it is a method."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise InputError(f"{path}: no such file, expected a trained method") from None
+        raise InputError(f"{path}: expected safetensors, found {error}") from None
+    if metadata.get("format") != FORMAT or "content" not in metadata:
+        raise InputError(f"{path}: expected a method saved by zeroshot, found other weights")
+    if int(metadata.get("version", "0")) > VERSION:
+        raise InputError(
+            f"{path}: of version {metadata['version']}, this program reads up to {VERSION}; "
+            "update smie-pipe"
+        )
+    return tensors, metadata
+
+
+def _digest(tensors: Mapping[str, Tensor], header: str) -> str:
+    """Return a digest of names, types, shapes and values, and of the settings."""
+    state = hashlib.blake2b(header.encode(), digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        state.update(f"\0{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        state.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return state.hexdigest()
