@@ -9,8 +9,7 @@ from typing import Any
 from smie_pipe.report.compare import short_commit
 from smie_pipe.report.contents import RunContents
 from smie_pipe.report.sheets import accuracy_interval
-from smie_pipe.zeroshot.tables.table import Row, name_and_options
-from smie_pipe.zeroshot.trials.results import summarise
+from smie_pipe.zeroshot.tables.rows import name_and_options, rows_of
 
 RAW = "raw files"
 
@@ -34,7 +33,7 @@ def checks(run: RunContents) -> list[Check]:
         *_results(run),
     ]
     order = ("bad", "note", "good")
-    return sorted(found, key=lambda check: order.index(check.state))
+    return sorted(dict.fromkeys(found), key=lambda check: order.index(check.state))
 
 
 def _outputs(run: RunContents) -> Iterator[Check]:
@@ -118,7 +117,12 @@ def _results(run: RunContents) -> Iterator[Check]:
         yield Check("note", "one split: another choice of unseen classes may give another order")
     if any(entry.optimistic for entry in entries):
         yield Check("note", "columns named optimistic took the best epoch on unseen test clips")
-    for group in run.results.groups().values() if run.scored else ():
-        row = Row(summarise(group), group)
-        if accuracy_interval(run.results, row).low <= row.summary.chance:
+    for row in rows_of(run.results):
+        if row.summary.saw_unseen:
+            seen = row.summary.saw_unseen
+            yield Check(
+                "bad", f"not zero-shot: the backbone was trained on unseen classes ({seen})"
+            )
+        interval = accuracy_interval(run.results, row)
+        if interval is not None and interval.low <= row.summary.chance:
             yield Check("note", f"{name_and_options(row)}: the interval reaches down to chance")

@@ -14,7 +14,7 @@ from smie_pipe.preprocessing.skeletons.store import SkeletonFile
 from smie_pipe.report.contents import RunContents
 from smie_pipe.report.matrices import by_method, named
 from smie_pipe.report.motion import Motion, stored_motion
-from smie_pipe.zeroshot.trials.results import Result
+from smie_pipe.zeroshot.trials.results import Result, hits
 
 MOST_METHODS = 6
 BARS = 6
@@ -38,8 +38,6 @@ def chosen_clips(
     splits = {entry.split for _, run in runs for entry in run.results.entries}
     each = -(-count // max(len(splits), 1))
     for label, run in runs:
-        if not run.scored:
-            continue
         file = _skeletons(run)
         try:
             for split, entries in groupby(run.results.entries, key=lambda entry: entry.split):
@@ -58,9 +56,10 @@ def _skeletons(run: RunContents) -> SkeletonFile | None:
 
 
 def _scored(run: RunContents, entries: Iterable[Result]) -> Iterable[Scores]:
-    """Yield the first seed of each method of a split with its scores."""
+    """Yield the first seed of each method of a split with its scores, if they are there."""
     for group in by_method(entries)[:MOST_METHODS]:
-        yield group[0], load_file(run.folder.path / group[0].folder / "scores.safetensors")
+        if hits(run.folder.path, group[0]) is not None:  # else its file is gone or damaged
+            yield group[0], load_file(run.folder.path / group[0].folder / "scores.safetensors")
 
 
 def _add(

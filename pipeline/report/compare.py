@@ -7,61 +7,55 @@ from typing import Any
 
 from smie_pipe.report.contents import RunContents
 from smie_pipe.report.sheets import Sheet
-from smie_pipe.zeroshot.evaluate import Difference, paired_difference
-from smie_pipe.zeroshot.tables.table import (
-    NOTHING,
+from smie_pipe.zeroshot.tables.rows import (
     Row,
-    Table,
+    difference,
     hits_by_split,
     mean_cell,
     name_and_options,
+    points,
+    rows_of,
     setting_title,
 )
-from smie_pipe.zeroshot.trials.results import Results, summarise
+from smie_pipe.zeroshot.tables.table import NOTHING, Table
+from smie_pipe.zeroshot.trials.results import Results
 
 UNSET = "not there"
 
 
 def comparison(a: RunContents, b: RunContents) -> list[Sheet]:
     """Return accuracies side by side, and all that differs in the two runs' records."""
-    return [_accuracies(a, b), _differences(a, b)]
+    return [_accuracies(a.results, b.results), _differences(a, b)]
 
 
-def _accuracies(a: RunContents, b: RunContents) -> Sheet:
-    ours, theirs = _rows(a.results), _rows(b.results)
+def _accuracies(a: Results, b: Results) -> Sheet:
+    ours, theirs = _by_name(a), _by_name(b)
     body = []
     for key in dict.fromkeys([*ours, *theirs]):
         one, other = ours.get(key), theirs.get(key)
         cells = [mean_cell(row.summary) if row else NOTHING for row in (one, other)]
-        body.append([*key, *cells, _difference(a, one, b, other)])
+        body.append([*key, *cells, _less(a, one, b, other)])
     header = ["method", "setting", "A %", "B %", "B less A [95 %]"]
     notes = [
-        "B less A: paired bootstrap over the test clips, in points; only where both runs "
-        "tested the same number of clips of the same splits, in the same order of classes."
+        "B less A: paired bootstrap over the test clips, in points; only where both runs tested "
+        "the same splits with the same classes and as many clips."
     ]
     return Sheet("compare-accuracy", Table("Accuracy, A and B", header, body, notes))
 
 
-def _rows(results: Results) -> dict[tuple[str, str], Row]:
-    rows = [Row(summarise(group), group) for group in results.groups().values()]
-    return {(name_and_options(row), setting_title(row.summary)): row for row in rows}
+def _by_name(results: Results) -> dict[tuple[str, str], Row]:
+    return {(name_and_options(row), setting_title(row.summary)): row for row in rows_of(results)}
 
 
-def _difference(a: RunContents, one: Row | None, b: RunContents, other: Row | None) -> str:
-    paired = one and other and a.scored and b.scored
-    found = _paired(a.results, one, b.results, other) if paired else None
-    if found is None:
+def _less(a: Results, one: Row | None, b: Results, other: Row | None) -> str:
+    """Return B's accuracy less A's with its interval; a dash where they cannot be paired."""
+    if one is None or other is None:
         return NOTHING
-    return f"{100 * found.mean:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
-
-
-def _paired(a: Results, one: Row, b: Results, other: Row) -> Difference | None:
-    """Return B's accuracy less A's; None where the two cannot be paired clip by clip."""
     classes = [{(e.split, tuple(e.classes)) for e in row.entries} for row in (one, other)]
-    ours, theirs = hits_by_split(a, one.entries), hits_by_split(b, other.entries)
-    if classes[0] != classes[1] or any(ours[k].shape != theirs[k].shape for k in ours):
-        return None
-    return paired_difference([theirs[k] for k in sorted(ours)], [ours[k] for k in sorted(ours)])
+    if classes[0] != classes[1]:
+        return NOTHING
+    found = difference(hits_by_split(b, other.entries), hits_by_split(a, one.entries))
+    return NOTHING if found is None else points(found)
 
 
 def _differences(a: RunContents, b: RunContents) -> Sheet:

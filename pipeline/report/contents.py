@@ -12,7 +12,7 @@ from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile
 from smie_pipe.run_folder import RunFolder
-from smie_pipe.zeroshot.trials.results import Results, hits, read_results
+from smie_pipe.zeroshot.trials.results import Results, check_own, read_results
 
 Part = TypeVar("Part")
 Curves = dict[str, list[float | None]]
@@ -52,8 +52,6 @@ class RunContents:
     training: dict[str, Curves]
     """Folder of each training of a method that has epochs, and its losses."""
     results: Results
-    scored: bool
-    """Whether the scores of every training can be read; intervals and tables need them."""
     missing: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
@@ -80,6 +78,7 @@ def read_run(path: Path) -> RunContents:
             return otherwise
 
     results = part(lambda: read_results(path), Results(path))
+    part(lambda: check_own(path), None)
     found = RunContents(
         folder=folder,
         name=path.resolve().name,
@@ -88,7 +87,6 @@ def read_run(path: Path) -> RunContents:
         pretraining=part(lambda: _pretraining(path), {}),
         training=part(lambda: _histories(results), {}),
         results=results,
-        scored=part(lambda: _scores_read(results), False),
         damaged=damaged,
     )
     found.missing.extend(_missing(found))
@@ -111,24 +109,14 @@ def _missing(found: RunContents) -> list[str]:
             found.folder.pretrainings_with("backbone.safetensors")
         ),
         "features.h5, made by extract": bool(found.folder.pretrainings_with("features.h5")),
-        "results.json, made by zeroshot": (path / "results.json").is_file(),
+        "results, made by zeroshot": bool(found.results.entries),
     }
-    return [what for what, there in expected.items() if not there]
-
-
-def _scores_read(results: Results) -> bool:
-    from safetensors import SafetensorError
-
-    for entry in results.entries:
-        try:
-            hits(results.run_dir, entry)
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            path = results.run_dir / entry.folder / "scores.safetensors"
-            raise InputError(
-                f"{path}: expected the scores of a training ({error}); intervals, the paper's "
-                "tables and the clips' bars are left out, run zeroshot to make them anew"
-            ) from error
-    return True
+    scores = [
+        f"{entry.folder}/scores.safetensors, which intervals and clips need"
+        for entry in found.results.entries
+        if not (path / entry.folder / "scores.safetensors").is_file()
+    ]
+    return [*(what for what, there in expected.items() if not there), *scores]
 
 
 def _under(path: Path, filename: str) -> list[Path]:

@@ -11,7 +11,9 @@ import numpy as np
 
 from smie_pipe.report.sheets import Sheet, heat_level
 from smie_pipe.zeroshot.config import LABELS
-from smie_pipe.zeroshot.tables.table import NAMES, NOTHING, Table
+from smie_pipe.zeroshot.methods.registry import METHODS
+from smie_pipe.zeroshot.tables.rows import described
+from smie_pipe.zeroshot.tables.table import NOTHING, Table
 from smie_pipe.zeroshot.trials.results import Result, Results
 
 HARDEST = 8
@@ -99,11 +101,11 @@ def matrices(results: Results, prefix: str) -> list[Matrix]:
 
 
 def by_method(entries: Iterable[Result]) -> list[list[Result]]:
-    """Return the seeds of each method on each split, by split, methods in the paper's order."""
+    """Return the seeds of each method on each split, by split, methods in the registry's order."""
     groups: dict[Path, list[Result]] = {}
     for entry in entries:
         groups.setdefault(Path(entry.folder).parent, []).append(entry)
-    order = {method: place for place, method in enumerate(NAMES)}
+    order = {method: place for place, method in enumerate(METHODS)}
     return sorted(
         groups.values(),
         key=lambda own: (own[0].split, order.get(own[0].method, len(order)), own[0].folder),
@@ -112,9 +114,8 @@ def by_method(entries: Iterable[Result]) -> list[list[Result]]:
 
 def named(entry: Result) -> str:
     """Return a method with its options unlike the defaults, and its texts unless labels."""
-    changed = "".join(f", {key} {value}" for key, value in entry.changed.items())
     text = "" if entry.text == LABELS else f", {entry.text.removesuffix('.csv')}"
-    return NAMES.get(entry.method, entry.method) + changed + text
+    return described(entry.method, entry.changed) + text
 
 
 def class_sheets(found: Sequence[Matrix], prefix: str) -> list[Sheet]:

@@ -101,7 +101,7 @@ def _run_page(label: str, run: RunContents) -> RunPage:
         run=run,
         tiles=_tiles(run),
         checks=checks(run),
-        results=result_sheets(run.results, prefix, run.scored) if run.results.entries else [],
+        results=result_sheets(run.results, prefix) if run.results.entries else [],
         matrices=found,
         classes=class_sheets(found, prefix),
         data=_data(run.clips, prefix) if run.clips else [],

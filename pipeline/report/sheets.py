@@ -9,18 +9,22 @@ import numpy as np
 
 from smie_pipe.zeroshot.evaluate import Difference, paired_difference
 from smie_pipe.zeroshot.tables.published import published_accuracy
-from smie_pipe.zeroshot.tables.table import (
-    NOTHING,
+from smie_pipe.zeroshot.tables.rows import (
     Row,
-    Table,
     hits_by_split,
+    marked,
     mean_cell,
     name_and_options,
     number,
+    percent,
+    rows_of,
     setting_title,
+    spread_columns,
+    spread_notes,
 )
+from smie_pipe.zeroshot.tables.table import NOTHING, Table
 from smie_pipe.zeroshot.tables.tables import tables
-from smie_pipe.zeroshot.trials.results import Results, summarise
+from smie_pipe.zeroshot.trials.results import Results
 
 HEAT_LEVELS = 10
 COPIES = {"Markdown": "markdown", "LaTeX": "latex"}
@@ -50,53 +54,60 @@ class Sheet:
 
     def copies(self) -> dict[str, str]:
         """Return the table in each form of `COPIES`."""
-        methods = {form: getattr(self.table, name, None) for form, name in COPIES.items()}
-        return {form: method() for form, method in methods.items() if method}
+        return {form: getattr(self.table, name)() for form, name in COPIES.items()}
 
 
-def result_sheets(results: Results, prefix: str, scored: bool = True) -> list[Sheet]:
-    """Return the accuracy of every group of trainings, then the paper's tables.
-
-    The tables, and the intervals, are there only where the trainings' scores are (``scored``).
-    """
-    found = [accuracy_sheet(results, f"{prefix}-accuracy", scored)]
-    if not scored:
-        return found
+def result_sheets(results: Results, prefix: str) -> list[Sheet]:
+    """Return the accuracy of every group of trainings, then the paper's tables."""
+    found = [accuracy_sheet(results, f"{prefix}-accuracy")]
     found += [Sheet(f"{prefix}-t{i}", table) for i, table in enumerate(tables(results))]
     return found
 
 
-def accuracy_sheet(results: Results, name: str, scored: bool = True) -> Sheet:
+def accuracy_sheet(results: Results, name: str) -> Sheet:
     """Return each group's accuracy with a 95 % interval over the test clips."""
-    rows = [Row(summarise(group), group) for group in results.groups().values()]
-    rows.sort(key=lambda row: (setting_title(row.summary), -row.summary.mean))
-    found = [(row, accuracy_interval(results, row) if scored else None) for row in rows]
-    several = len({setting_title(row.summary) for row in rows}) > 1
-    header = ["method", *(["setting"] if several else []), "accuracy %", "95 %", "chance %"]
-    body = []
-    for row, interval in found:
-        setting = [setting_title(row.summary)] if several else []
-        cells = [mean_cell(row.summary), _interval(interval), f"{100 * row.summary.chance:.2f}"]
-        body.append([name_and_options(row), *setting, *cells])
-    paper = [published_accuracy(row.summary) for row in rows]
-    if any(value is not None for value in paper):
-        header.append("paper %")
-        body = [[*cells, number(value)] for cells, value in zip(body, paper, strict=True)]
-    bars = [
-        _bar(row, interval, value) for (row, interval), value in zip(found, paper, strict=True)
+    rows = sorted(
+        rows_of(results), key=lambda row: (setting_title(row.summary), -row.summary.mean)
+    )
+    intervals = [accuracy_interval(results, row) for row in rows]
+    papers = [published_accuracy(row.summary) for row in rows]
+    columns = {
+        "setting": [setting_title(row.summary) for row in rows],
+        "accuracy %": [mean_cell(row.summary) for row in rows],
+        "95 %": [_interval(interval) for interval in intervals],
+        **spread_columns(rows),
+        "chance %": [percent(row.summary.chance) for row in rows],
+        "paper %": [number(value) for value in papers],
+    }
+    several = len(set(columns["setting"])) > 1
+    title = "Accuracy" if several or not rows else f"Accuracy, {columns['setting'][0]}"
+    columns = {
+        head: cells
+        for head, cells in columns.items()
+        if set(cells) != {NOTHING} and (several or head != "setting")
+    }
+    body = [
+        [name_and_options(row), *(cells[i] for cells in columns.values())]
+        for i, row in enumerate(rows)
     ]
-    title = "Accuracy" if several or not rows else f"Accuracy, {setting_title(rows[0].summary)}"
     notes = [
-        "95 %: bootstrap over the unseen test clips of each split, averaged over splits and seeds "
-        "first; it does not know what another split or backbone would give."
+        "95 %: bootstrap over the unseen test clips of each split, of the mean over backbones, "
+        "seeds and splits; it does not know what another split or backbone would give.",
+        *spread_notes(rows),
     ]
-    return Sheet(name, Table(title, header, body, notes), bars)
+    table = marked(Table(title, ["method", *columns], body, notes), rows)
+    return Sheet(
+        name, table, [_bar(*facts) for facts in zip(rows, intervals, papers, strict=True)]
+    )
 
 
-def accuracy_interval(results: Results, row: Row) -> Difference:
-    """Return the accuracy of a group of trainings with its interval, as shares."""
+def accuracy_interval(results: Results, row: Row) -> Difference | None:
+    """Return the accuracy of a group of trainings with its interval, as shares.
+
+    None where the scores of one are not there.
+    """
     hits = list(hits_by_split(results, row.entries).values())
-    return paired_difference(hits, [np.zeros(len(own)) for own in hits])
+    return paired_difference(hits, [np.zeros(len(own)) for own in hits]) if hits else None
 
 
 def _interval(found: Difference | None) -> str:

@@ -71,6 +71,7 @@ def test_every_table_can_be_copied(run):
     copies = data_of(text)["copies"]
     assert set(re.findall('data-copy="([^"]+)"', text)) == set(copies)
     assert "| SMIE |" in copies["r-accuracy"]["Markdown"]
+    assert "\\toprule" in copies["r-accuracy"]["LaTeX"]
 
 
 def test_the_confusions_add_up(run):
@@ -101,11 +102,11 @@ def test_changed_and_lost_files_are_named(own):
     [
         ("run.json", "What made these files is not recorded"),
         ("skeletons.h5", "no skeleton plays here"),
-        ("results.json", "results.json, made by zeroshot"),
+        (f"{SPLIT}/smie_all-minilm-l6-v2/seed-0/result.json", "ridge regression"),
         (f"{SPLIT}/pretrain_metrics.csv", "pretrain_metrics.csv, made by pretrain-backbone"),
         (
             f"{SPLIT}/smie_all-minilm-l6-v2/seed-0/scores.safetensors",
-            "expected the scores of a training",
+            "which intervals and clips need",
         ),
     ],
 )
@@ -119,10 +120,9 @@ def test_a_missing_part_is_named_and_the_rest_is_shown(own, lost, said):
     "name, content, said",
     [
         ("run.json", "[]", "expected a record written by smie-pipe"),
-        ("results.json", '{"format": 3}', "expected &#39;smie-pipe zero-shot results&#39;"),
+        ("results.json", '{"format": 3}', "move the file away"),
         ("skeletons.h5", "text", "found no readable HDF5"),
         (f"{SPLIT}/pretrain_metrics.csv", "epoch,loss\n1,high\n", "expected a number"),
-        (f"{SPLIT}/ridge_all-minilm-l6-v2/seed-0/scores.safetensors", "x", "expected the scores"),
         (f"{SPLIT}/smie_all-minilm-l6-v2/seed-0/history.csv", "loss\nx\n", "expected a number"),
     ],
 )
@@ -130,6 +130,12 @@ def test_a_damaged_part_is_named_and_the_rest_is_shown(own, name, content, said)
     (own / name).write_text(content)
     text = report_page([own])
     assert "✗ Bad" in text and said in text
+
+
+def test_damaged_scores_leave_the_accuracy_without_an_interval(own):
+    (own / SPLIT / "smie_all-minilm-l6-v2" / "seed-0" / "scores.safetensors").write_text("x")
+    copies = data_of(report_page([own]))["copies"]
+    assert re.search(r"\| SMIE \| [\d.]+ \| – \|", copies["r-accuracy"]["Markdown"])
 
 
 def test_one_part_alone_is_enough_for_a_page(tmp_path, run):
