@@ -150,11 +150,12 @@ def run_pretrain(
         inputs=inputs,
         seed=seed,
         modernise=modernise,
+        reads=(run.skeletons,),
     )
     if run.is_done(task, overwrite=overwrite):
         logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
         return None
-    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+    with run.recording(task, device=study.torch_device(), how=dataclasses.asdict(how)):
         if weights is not None:
             return _adopt(
                 run.skeletons, weights, task.output, split, protocol, config,
