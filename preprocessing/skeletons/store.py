@@ -38,6 +38,7 @@ def write_skeletons(
     recipe: Mapping[str, Any] | None = None,
     protocols: Mapping[str, np.ndarray] | None = None,
     findings: Sequence[Finding] = (),
+    place: np.ndarray | Iterable[np.ndarray] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a whole ``skeletons.h5`` and return the digest of its data.
@@ -58,6 +59,9 @@ def write_skeletons(
         Number of each label in the raw files; 1, 2, ... where missing.
     protocols
         For each official protocol (N,) of 1 train, 0 test, -1 neither.
+    place
+        Where the bodies were before they were centred and turned, (N, T, M, 4), as one array or
+        in batches; see ``SkeletonFile.place``.
 
     Returns
     -------
@@ -76,7 +80,10 @@ def write_skeletons(
     ids = np.asarray(class_ids if class_ids is not None else np.arange(1, len(class_names) + 1))
     digest = hashlib.sha256()
     with new_file(path) as file:
-        _write_clips(file, [x] if isinstance(x, np.ndarray) else x, count, digest)
+        _write_batches(file, "x", [x] if isinstance(x, np.ndarray) else x, count, digest)
+        if place is not None:
+            places = [place] if isinstance(place, np.ndarray) else place
+            _write_batches(file, "place", places, count, digest)
         for name, values in sorted(columns.items()):
             _write(file, name, values, digest)
         _write(file, "class_names", np.asarray(list(class_names), dtype=object), digest)
@@ -361,14 +368,16 @@ def _check_columns(columns: Mapping[str, np.ndarray], count: int, classes: int) 
         raise ValueError("expected a different name for every clip")
 
 
-def _write_clips(file: h5py.File, batches: Iterable[np.ndarray], count: int, digest: Any) -> None:
+def _write_batches(
+    file: h5py.File, name: str, batches: Iterable[np.ndarray], count: int, digest: Any
+) -> None:
     data: h5py.Dataset | None = None
     done = 0
     for batch in batches:
         batch = np.ascontiguousarray(batch, dtype="<f4")
         if data is None:
             chunks = (min(CHUNK_CLIPS, count), *batch.shape[1:])
-            data = file.create_dataset("x", (count, *batch.shape[1:]), "<f4", chunks=chunks)
+            data = file.create_dataset(name, (count, *batch.shape[1:]), "<f4", chunks=chunks)
         data[done : done + len(batch)] = batch
         digest.update(batch)
         done += len(batch)

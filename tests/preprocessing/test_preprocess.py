@@ -282,7 +282,7 @@ def test_two_runs_at_once_on_one_output(ntu_folder, tmp_path):
     from smie_pipe.preprocessing.journal import PartialWork
 
     with (
-        PartialWork(tmp_path / "s.h5", "key", (3, 50, 25, 2)),
+        PartialWork(tmp_path / "s.h5", "key", (3, 50, 25, 2), (50, 2, 4)),
         pytest.raises(InputError, match="another preprocess is at work"),
     ):
         made(ntu_folder, tmp_path / "s.h5")
