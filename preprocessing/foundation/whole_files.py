@@ -8,23 +8,38 @@ with them breaks the seal off, and it counts as a file of other make.
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import functools
 import hashlib
+=======
+import contextlib
+>>>>>>> main
 import os
+import re
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+<<<<<<< HEAD
 from smie_pipe.preprocessing.foundation.errors import InputError
+=======
+from smie_pipe.preprocessing.foundation.processes import is_alive
+>>>>>>> main
 
 if TYPE_CHECKING:
     import h5py
 
+<<<<<<< HEAD
 SEAL = b"\nsmie-pipe seal, BLAKE2b-128 of all before: ".ljust(48)
 SEAL_BYTES = len(SEAL) + 32
 _DAMAGE = (KeyError, ValueError, RuntimeError, TypeError, AttributeError, LookupError, MemoryError)
 """What h5py raises on files that are HDF5 but damaged, or not of the form expected."""
+=======
+DAY_S = 86400.0
+>>>>>>> main
 
 
 @contextmanager
@@ -35,7 +50,7 @@ def replace_when_whole(path: Path) -> Iterator[Path]:
     removed and a file already at ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{_writer()}.tmp")
     try:
         yield temporary
         with open(temporary, "rb") as written:
@@ -43,6 +58,37 @@ def replace_when_whole(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove the temporary files below ``folder`` whose process is dead, and return them.
+
+    A process of another host is taken for dead once its file has not changed for a day.
+    """
+    removed = []
+    for path in folder.rglob(".*.tmp"):
+        if _is_left(path):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                removed.append(path)
+    return removed
+
+
+def _writer() -> str:
+    return f"{_host()}-{os.getpid()}"
+
+
+def _host() -> str:
+    return socket.gethostname().replace(".", "_")
+
+
+def _is_left(path: Path) -> bool:
+    writer = re.search(r"\.(?:(?P<host>[^.]+)-)?(?P<pid>\d+)\.tmp$", path.name)
+    if writer is None or not path.is_file():
+        return False
+    if writer["host"] in (None, _host()) and not is_alive(int(writer["pid"])):
+        return True
+    return time.time() - path.stat().st_mtime > DAY_S
 
 
 @contextmanager
