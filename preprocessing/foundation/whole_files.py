@@ -8,12 +8,9 @@ with them breaks the seal off, and it counts as a file of other make.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
+import contextlib
 import functools
 import hashlib
-=======
-import contextlib
->>>>>>> main
 import os
 import re
 import socket
@@ -23,23 +20,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
 from smie_pipe.preprocessing.foundation.errors import InputError
-=======
 from smie_pipe.preprocessing.foundation.processes import is_alive
->>>>>>> main
 
 if TYPE_CHECKING:
     import h5py
 
-<<<<<<< HEAD
 SEAL = b"\nsmie-pipe seal, BLAKE2b-128 of all before: ".ljust(48)
 SEAL_BYTES = len(SEAL) + 32
 _DAMAGE = (KeyError, ValueError, RuntimeError, TypeError, AttributeError, LookupError, MemoryError)
 """What h5py raises on files that are HDF5 but damaged, or not of the form expected."""
-=======
 DAY_S = 86400.0
->>>>>>> main
 
 
 @contextmanager

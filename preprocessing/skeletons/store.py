@@ -39,6 +39,7 @@ def write_skeletons(
     recipe: Mapping[str, Any] | None = None,
     protocols: Mapping[str, np.ndarray] | None = None,
     findings: Sequence[Finding] = (),
+    place: np.ndarray | Iterable[np.ndarray] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a whole ``skeletons.h5`` and return the digest of its data.
@@ -59,6 +60,9 @@ def write_skeletons(
         Number of each label in the raw files; 1, 2, ... where missing.
     protocols
         For each official protocol (N,) of 1 train, 0 test, -1 neither.
+    place
+        Where the bodies were before they were centred and turned, (N, T, M, 4), as one array or
+        in batches; see ``SkeletonFile.place``.
 
     Returns
     -------
@@ -77,7 +81,10 @@ def write_skeletons(
     ids = np.asarray(class_ids if class_ids is not None else np.arange(1, len(class_names) + 1))
     digest = hashlib.sha256()
     with new_file(path) as file:
-        _write_clips(file, [x] if isinstance(x, np.ndarray) else x, count, digest)
+        _write_batches(file, "x", [x] if isinstance(x, np.ndarray) else x, count, digest)
+        if place is not None:
+            places = [place] if isinstance(place, np.ndarray) else place
+            _write_batches(file, "place", places, count, digest)
         for name, values in sorted(columns.items()):
             _write(file, name, values, digest)
         _write(file, "class_names", np.asarray(list(class_names), dtype=object), digest)
@@ -154,10 +161,11 @@ class SkeletonFile:
             radians that each body was turned by; NaN in frames without the body. None where the
             file does not say, as with clips that were prepared elsewhere.
         """
-        if "place" not in self._file:
-            return None
         order = np.argsort(rows, kind="stable")
-        read = self._file["place"][np.asarray(rows)[order]]
+        with damage_said(self.path, EXPECTED):
+            if "place" not in self._file:
+                return None
+            read = self._file["place"][np.asarray(rows)[order]]
         found = np.empty_like(read)
         found[order] = read
         return found
@@ -229,21 +237,13 @@ class SkeletonFile:
         """Names of what is known of each clip."""
         import h5py
 
-<<<<<<< HEAD
-        others = ("x", "class_names", "class_ids")
+        others = ("x", "place", "class_names", "class_ids")
         with damage_said(self.path, EXPECTED):
             return [
                 name
                 for name, item in self._file.items()
                 if isinstance(item, h5py.Dataset) and name not in others
             ]
-=======
-        others = ("x", "place", "class_names", "class_ids")
-        items = self._file.items()
-        return [
-            name for name, item in items if isinstance(item, h5py.Dataset) and name not in others
-        ]
->>>>>>> main
 
     def column(self, name: str) -> np.ndarray:
         """Return what is stored under ``name`` for each clip, (N,) of numbers or str.
@@ -375,14 +375,16 @@ def _check_columns(columns: Mapping[str, np.ndarray], count: int, classes: int) 
         raise ValueError("expected a different name for every clip")
 
 
-def _write_clips(file: h5py.File, batches: Iterable[np.ndarray], count: int, digest: Any) -> None:
+def _write_batches(
+    file: h5py.File, name: str, batches: Iterable[np.ndarray], count: int, digest: Any
+) -> None:
     data: h5py.Dataset | None = None
     done = 0
     for batch in batches:
         batch = np.ascontiguousarray(batch, dtype="<f4")
         if data is None:
             chunks = (min(CHUNK_CLIPS, count), *batch.shape[1:])
-            data = file.create_dataset("x", (count, *batch.shape[1:]), "<f4", chunks=chunks)
+            data = file.create_dataset(name, (count, *batch.shape[1:]), "<f4", chunks=chunks)
         data[done : done + len(batch)] = batch
         digest.update(batch)
         done += len(batch)

@@ -277,16 +277,16 @@ def test_a_damaged_journal_costs_the_work_behind_the_damage_at_most(ntu_folder, 
         made(ntu_folder, output, PreprocessRun(workers=1, max_bad=1, batch_files=1))
     kept = tmp_path / "kept"
     shutil.copytree(partial, kept)
-    key, shape = (kept / "key").read_text(), (3, 50, 25, 2)
-    with PartialWork(output, key, shape) as work:
+    key, shape, place = (kept / "key").read_text(), (3, 50, 25, 2), (50, 2, 4)
+    with PartialWork(output, key, shape, place) as work:
         rows, findings = list(work.rows), list(work.findings)
     assert len(rows) > 3 and whole
     rng = random.Random(0)
-    for number in range(300):
+    for _ in range(300):
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(kept, partial)
-        place = partial / ("journal" if number % 3 else "clips")
-        data = bytearray(place.read_bytes())
+        harmed = partial / rng.choice(["journal", "journal", "clips", "places"])
+        data = bytearray(harmed.read_bytes())
         at = rng.randrange(len(data))
         accident = rng.choice(["flip", "cut", "lose", "put"])
         if accident == "flip":
@@ -297,8 +297,8 @@ def test_a_damaged_journal_costs_the_work_behind_the_damage_at_most(ntu_folder, 
             del data[at : at + rng.choice([1, 100])]
         else:
             data[at:at] = rng.randbytes(rng.choice([1, 100]))
-        place.write_bytes(data)
-        with PartialWork(output, key, shape) as work:
+        harmed.write_bytes(data)
+        with PartialWork(output, key, shape, place) as work:
             assert work.rows == rows[: len(work.rows)]
             assert work.findings == findings[: len(work.findings)]
             clips = list(work.clips())
@@ -344,7 +344,7 @@ def test_another_recipe_does_not_go_on_from_this_one(ntu_folder, tmp_path):
 
 def test_two_runs_at_once_on_one_output(ntu_folder, tmp_path):
     with (
-        PartialWork(tmp_path / "s.h5", "key", (3, 50, 25, 2)),
+        PartialWork(tmp_path / "s.h5", "key", (3, 50, 25, 2), (50, 2, 4)),
         pytest.raises(InputError, match="another preprocess is at work"),
     ):
         made(ntu_folder, tmp_path / "s.h5")
