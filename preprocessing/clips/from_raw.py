@@ -17,6 +17,7 @@ from smie_pipe.preprocessing.datasets import Dataset
 from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.layouts.base import Layout, RawClip, Recording
 from smie_pipe.preprocessing.layouts.read import read_recording
+from smie_pipe.preprocessing.trackers.joints.reduce import reduced, reduced_clip
 
 CONTENT = "content"
 """Row entry with a short hash of the clip, by which equal clips are found; not stored."""
@@ -87,8 +88,10 @@ def finished_clip(
         Whether its action has two persons, see `choose_bodies`.
     """
     if isinstance(raw.bodies, np.ndarray):
-        return _ready_made(raw.bodies)
-    chosen = choose_bodies(raw.bodies, config, two_persons)
+        x = raw.bodies
+        return _ready_made(x if config.joints is None else reduced_clip(x, config.joints))
+    bodies = raw.bodies if config.joints is None else reduced(raw.bodies, config.joints)
+    chosen = choose_bodies(bodies, config, two_persons)
     valid = chosen.bodies.shape[1] if len(chosen.bodies) else 0
     if valid < config.min_frames:
         path = raw.bodies.path
