@@ -147,7 +147,8 @@ def check_chain_of(ctx: click.Context) -> Plan | None:
         return None
     plan = Plan(study)
     for stage, check in checked:
-        check(plan, dict(stage.params))
+        with stage.scope(cleanup=False):
+            check(plan, dict(stage.params))
     plan.check_disk()
     return plan
 

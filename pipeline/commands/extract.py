@@ -175,7 +175,7 @@ def run_extract(
 
 def _modern(options: dict[str, Any]) -> dict[str, Any]:
     """Return recorded options with what they could not name before kinematic features."""
-    return {"features": "backbone", "components": 0, **options}
+    return {"features": "backbone", "room": True, "components": 0, **options}
 
 
 RATES = {"backbone": 330.0, "kinematic": 500.0, "both": 200.0}
@@ -192,12 +192,12 @@ def _check_options(
         raise click.UsageError(
             "--protocol is for --features kinematic; other features follow the backbone's"
         )
-    if config.features == "kinematic" and not names:
-        if not run.splits_with("backbone.safetensors"):
-            raise click.UsageError(
-                "--features kinematic needs --split where no backbone was trained: random:5:0, "
-                "unseen:3,5,12, ntu60-smie ..."
-            )
+    trained = run.splits_with("backbone.safetensors")
+    if config.features == "kinematic" and not names and not trained:
+        raise click.UsageError(
+            "--features kinematic needs --split where no backbone was trained: random:5:0, "
+            "unseen:3,5,12, ntu60-smie ..."
+        )
 
 
 def check(plan: Plan, params: Params) -> None:

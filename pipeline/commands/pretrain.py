@@ -5,16 +5,29 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from smie_pipe.backbones.config import PretrainConfig, PretrainRun
+from smie_pipe.backbones.hardware.distributed import is_main
 from smie_pipe.backbones.pretrainings import pretraining_name, pretraining_seed
+from smie_pipe.backbones.recipes import (
+    RECIPES,
+    SMALL_BELOW,
+    choose_recipe,
+    in_words,
+    recorded,
+    resolve_recipe,
+)
 from smie_pipe.plan import CLIP_BYTES, MEASURED, START_S, Params, Plan, Step, size
+from smie_pipe.preprocessing.datasets import DATASETS
 from smie_pipe.preprocessing.foundation.digests import digest_file
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.options import choices
 from smie_pipe.run_folder import Task
 from smie_pipe.split_choice import check_protocol, resolve_splits
 from smie_pipe.stage import (
@@ -78,6 +91,16 @@ logger = logging.getLogger(__name__)
     "SPLIT/pretraining-2/ and so on, and later stages take them all. One backbone more or less "
     "moves a split's accuracy by points.",
 )
+@click.option(
+    "--recipe",
+    type=click.Choice(["auto", *RECIPES]),
+    default="auto",
+    show_default=True,
+    help="Defaults of the options below. "
+    + "; ".join(f"{name}: {in_words(name)}" for name in RECIPES)
+    + f". auto: paper on {', '.join(DATASETS)}, small on own data below {SMALL_BELOW} training "
+    "clips. Options that are given count before it.",
+)
 @config_options(PretrainConfig)
 @config_options(PretrainRun)
 @overwrite_option
@@ -90,6 +113,7 @@ def pretrain_backbone(
     weights: Path | None,
     allow_seen_unseen: bool,
     pretrainings: int,
+    recipe: str,
     overwrite: bool,
     as_json: bool,
     **values: Any,
@@ -101,6 +125,8 @@ def pretrain_backbone(
     last checkpoint.
     """
     config = build_config(PretrainConfig, values)
+    if weights is None:
+        config = choose_config(study, recipe, protocol, given(PretrainConfig))
     how = build_config(PretrainRun, values)
     if weights is not None and pretrainings > 1:
         raise click.UsageError(
@@ -120,6 +146,33 @@ def pretrain_backbone(
             report(f"{name}: {made}", {**said, **made.as_dict()}, as_json)
         elif as_json:
             report("", {**said, "skipped": True}, as_json)
+
+
+def given(cls: type) -> dict[str, Any]:
+    """Return the fields of ``cls`` that the user gave in this command, by option or file."""
+    ctx = click.get_current_context()
+    return {
+        choice.name: ctx.params[choice.name]
+        for choice in choices(cls)
+        if ctx.get_parameter_source(choice.name) is not ParameterSource.DEFAULT
+    }
+
+
+def choose_config(
+    study: Study, recipe: str, protocol: str, asked: Mapping[str, Any], *, say: bool = True
+) -> PretrainConfig:
+    """Return the training's choices: those asked for, the rest by the recipe."""
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    with SkeletonFile(study.run.require(study.run.skeletons, "preprocess")) as clips:
+        dataset, training = clips.dataset, int((clips.protocol(protocol) == 1).sum())
+    name, reason = choose_recipe(recipe, dataset, training)
+    if reason and say and is_main():
+        logger.info("recipe %s (%s): %s", name, reason, in_words(name))
+    try:
+        return resolve_recipe(name, asked)
+    except InputError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def run_pretrain(
@@ -175,7 +228,7 @@ def _task(
     allow_seen_unseen: bool,
 ) -> Task:
     run, seed = study.run, pretraining_seed(study.seed, number)
-    options = {**dataclasses.asdict(config), "protocol": protocol, "unseen": list(split.unseen)}
+    options = {**recorded(config), "protocol": protocol, "unseen": list(split.unseen)}
     inputs = {"skeletons": run.digest(run.skeletons)}
     if weights is not None:
         inputs["weights"] = digest_file(weights)
@@ -202,7 +255,6 @@ WEIGHTS_BYTES = 15e6
 
 def check(plan: Plan, params: Params) -> None:
     """Look at splits, protocol and weights, and whether a training step fits into memory."""
-    config = build_config(PretrainConfig, params)
     build_config(PretrainRun, params)
     from smie_pipe.zeroshot.splits import resolve
 
@@ -217,10 +269,24 @@ def check(plan: Plan, params: Params) -> None:
     if not params["overwrite"] or params["weights"] is None:
         plan.study.torch_device()
     check_protocol(plan, params["protocol"])
+    config = _config(plan, params)
     numbers = range(1, params["pretrainings"] + 1)
     for split, number in itertools.product({s.name: s for s in splits}.values(), numbers):
         plan.will_make("backbone.safetensors", pretraining_name(split.name, number))
         plan.steps.append(_step(plan, params, config, split, number))
+
+
+def _config(plan: Plan, params: Params) -> PretrainConfig:
+    """Return the choices, by the recipe; of clips that are not there yet half count as training's."""
+    config = build_config(PretrainConfig, params)
+    if params["weights"] is not None:
+        return config
+    if not plan.clips_anew:
+        return choose_config(
+            plan.study, params["recipe"], params["protocol"], given(PretrainConfig), say=False
+        )
+    name, _ = choose_recipe(params["recipe"], plan.dataset or "", (plan.clips or 0) // 2)
+    return resolve_recipe(name, given(PretrainConfig))
 
 
 def _step(plan: Plan, params: Params, config: PretrainConfig, split: Split, number: int) -> Step:
