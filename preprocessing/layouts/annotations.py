@@ -115,8 +115,8 @@ def _refuse_other_bodies(file: RawFile, annotations: list[Any]) -> None:
     coco = " (COCO-17 in pixels, as pose networks such as HRNet find it in videos)"
     raise InputError(
         f"{file.path}: expected bodies of {len(JOINTS)} joints in 3 coordinates (Kinect v2), "
-        f"found {count} joints in {axes}{coco * (shapes == {(17, 2)})}; what would work is the file of "
-        f"the same clips with 3D skeletons, such as ntu60_3danno.pkl, or the raw recordings"
+        f"found {count} joints in {axes}{coco * (shapes == {(17, 2)})}; what would work is "
+        f"the file of the same clips with 3D skeletons, such as ntu60_3danno.pkl, or raw files"
     )
 
 
