@@ -277,7 +277,7 @@ def check(plan: Plan, params: Params) -> None:
 
 
 def _config(plan: Plan, params: Params) -> PretrainConfig:
-    """Return the choices, by the recipe; of clips that are not there yet half count as training's."""
+    """Return the choices by the recipe; half of clips not made yet count as training clips."""
     config = build_config(PretrainConfig, params)
     if params["weights"] is not None:
         return config
