@@ -31,6 +31,9 @@ JOINTS: tuple[str, ...] = (
 )
 """Joint names in the order of the sensor, of the raw files and of axis ``V``."""
 
+BODIES = 2
+"""Bodies of a clip, axis ``M``: the actions known have one person or two."""
+
 SPINE_BASE = JOINTS.index("spine_base")
 SPINE_MID = JOINTS.index("spine_mid")
 HEAD = JOINTS.index("head")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from smie_pipe.preprocessing.foundation.options import Option, check
+from smie_pipe.preprocessing.layouts.registry import LAYOUT_NAMES
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class PreprocessConfig:
     ] = "auto"
 
     layout: Annotated[
-        Literal["auto", "ntu", "pku", "arrays", "pyskl"],
-        Option("How the files are written; auto looks at their names."),
+        str,
+        Option("How the files are written; auto looks at them.", among=LAYOUT_NAMES),
     ] = "auto"
 
     frames: Annotated[int, Option("Length of a stored clip (SMIE, section 4.2).", at_least=2)] = 50

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -183,13 +183,17 @@ def custom(data: bytes, path: str) -> Dataset:
     InputError
         If the file is faulty.
     """
-    ids, names = read_classes(data, path)
+    return own_dataset(*read_classes(data, path))
+
+
+def own_dataset(ids: Iterable[int], names: Sequence[str]) -> Dataset:
+    """Return the dataset of a user's own recordings, with these classes."""
     pairs = _names_of_two()
     return Dataset(
         name="custom",
         title="own recordings",
-        class_names=names,
-        class_ids=ids,
+        class_names=tuple(names),
+        class_ids=tuple(ids),
         two_persons=frozenset(label for label, name in enumerate(names) if name in pairs),
     )
 

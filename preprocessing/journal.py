@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from smie_pipe.preprocessing.clips.from_raw import Batch
+from smie_pipe.preprocessing.clips.from_raw import ClipBatch
 from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
@@ -73,7 +73,7 @@ class PartialWork:
         if self.recordings == 0:
             self.discard()
 
-    def append(self, batch: Batch) -> None:
+    def append(self, batch: ClipBatch) -> None:
         """Add a finished batch; when this returns, a killed program does not lose it."""
         data = np.ascontiguousarray(batch.x, "<f4").tobytes()
         self._clips.write(data)

@@ -8,15 +8,14 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from smie_pipe.preprocessing.body import JOINTS
-from smie_pipe.preprocessing.clips.from_arrays import imported
-from smie_pipe.preprocessing.clips.from_raw import CONTENT, Batch
-from smie_pipe.preprocessing.clips.recipe import BODIES
+from smie_pipe.preprocessing.body import BODIES, JOINTS
+from smie_pipe.preprocessing.clips.from_raw import CONTENT, ClipBatch
 from smie_pipe.preprocessing.clips.tracking import summary
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.datasets import Dataset
@@ -25,9 +24,9 @@ from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.options import as_plain
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.preprocessing.journal import PartialWork, remove_leftovers
+from smie_pipe.preprocessing.layouts.base import Recording
+from smie_pipe.preprocessing.layouts.find import Source, describe_source, find_source
 from smie_pipe.preprocessing.skeletons.store import write_skeletons
-from smie_pipe.preprocessing.sources.files import Recording
-from smie_pipe.preprocessing.sources.find import Source, describe_source, find_source
 from smie_pipe.preprocessing.workers import batch_results
 
 logger = logging.getLogger(__name__)
@@ -102,31 +101,47 @@ def _said_where(output: Path) -> Iterator[None]:
 def _key(found: Source, config: PreprocessConfig) -> str:
     """Return a digest of all that decides the clips: options, classes, and the files' state."""
     digest = hashlib.sha256()
-    head = [PARTIAL_VERSION, as_plain(config), found.dataset.name, found.dataset.class_ids]
+    known = _dataset(found)
+    head = [PARTIAL_VERSION, as_plain(config), known.name, known.class_ids]
     digest.update(json.dumps(head).encode())
-    files = [file for one in found.recordings for file in (one.skeleton, one.labels) if file]
-    for file in [*files, *found.files]:
-        digest.update(f"{file.path}\0{file.size}\0{file.stamp}\n".encode())
+    for one in found.recordings:
+        for file in filter(None, (one.file, one.labels)):
+            digest.update(f"{file.path}\0{file.size}\0{file.stamp}\n".encode("utf-8", "replace"))
+        digest.update(f"{one.listed}\0{one.rows}\n".encode())
     return digest.hexdigest()
+
+
+def _dataset(found: Source) -> Dataset:
+    assert found.dataset is not None  # since labels were asked for
+    return found.dataset
 
 
 def _work(found: Source, work: PartialWork, config: PreprocessConfig, run: PreprocessRun) -> None:
     """Process the recordings that are still to do."""
     if work.recordings:
         logger.info("going on after %d recordings", work.recordings)
-    todo = found.recordings[work.recordings :]
-    if found.files:
-        results, total = imported(found, config, work.recordings), None
-    else:
-        batches = _batches(todo, run.batch_files)
-        results, total = batch_results(batches, found.dataset, config, run), len(todo)
+    todo = _after(found.recordings, work.recordings)
+    batches = _batches(todo, run.batch_files)
+    if not found.layout.in_workers:
+        run = replace(run, workers=1, scheduler=None)
+    results = batch_results(batches, found.layout, _dataset(found), config, run)
+    total = sum(one.count for one in todo)
     steps = _steps(results, work, found.findings, run)
     for _ in progress(steps, total=total, what="preprocess", unit="file"):
         pass
 
 
+def _after(recordings: Sequence[Recording], done: int) -> Sequence[Recording]:
+    """Return the recordings after the first ``done``; batches end between two of them."""
+    for i, recording in enumerate(recordings):
+        if done <= 0:
+            return recordings[i:]
+        done -= recording.count
+    return []
+
+
 def _steps(
-    results: Iterable[Batch], work: PartialWork, before: list[Finding], run: PreprocessRun
+    results: Iterable[ClipBatch], work: PartialWork, before: Sequence[Finding], run: PreprocessRun
 ) -> Iterator[None]:
     """Keep each batch as it comes, and yield once a recording, for the bar."""
     for batch in results:
@@ -140,7 +155,7 @@ def _batches(recordings: Sequence[Recording], files: int) -> list[Sequence[Recor
     """Cut the list so that a batch has at most ``files`` recordings and about 20 MB."""
     batches, first, size = [], 0, 0
     for i, recording in enumerate(recordings):
-        size += recording.skeleton.size
+        size += recording.file.size
         if i + 1 - first == files or size >= BATCH_BYTES:
             batches.append(recordings[first : i + 1])
             first, size = i + 1, 0
@@ -169,30 +184,31 @@ def _write(
 ) -> PreprocessReport:
     """Write the output from the finished batches, and report."""
     findings = [*found.findings, *work.findings, *_equal_clips(work.rows)]
+    known = _dataset(found)
     skipped = sum(f.severity != "noticed" for f in found.findings)
     if not work.rows:
         report = PreprocessReport(
-            output, found.dataset.name, work.recordings + skipped, 0, "", 0.0, findings
+            output, known.name, work.recordings + skipped, 0, "", 0.0, findings
         )
         raise InputError(f"{source}: no recording could be used, nothing is written.\n{report}")
     columns = _columns(work.rows)
-    protocols = {**_listed_protocols(found, columns), **found.dataset.protocols(columns)}
+    protocols = {**_listed_protocols(found, columns), **known.protocols(columns)}
     digest = write_skeletons(
         output,
         progress(work.clips(), what="write", unit="batch"),
         columns,
-        class_names=found.dataset.class_names,
-        class_ids=found.dataset.class_ids,
-        dataset=found.dataset.name,
+        class_names=known.class_names,
+        class_ids=known.class_ids,
+        dataset=known.name,
         recipe=as_plain(config),
         protocols=protocols,
         findings=findings,
-        attrs={"layout": found.layout},
+        attrs={"layout": found.layout.name},
     )
     treatments = [text for text in columns["treatment"].tolist() if text]
     return PreprocessReport(
         output=output,
-        dataset=found.dataset.name,
+        dataset=known.name,
         recordings=work.recordings + skipped,
         clips=len(work.rows),
         digest=digest,
@@ -201,21 +217,21 @@ def _write(
         treatments=summary(treatments),
         treated=len(treatments),
         parts={name: _part_sizes(parts) for name, parts in protocols.items()},
-        remark=_remark(found.dataset, work.recordings + skipped),
+        remark=_remark(known, work.recordings + skipped),
     )
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
-    names = [name for name in rows[0] if name != CONTENT]
-    return {name: np.array([row[name] for row in rows]) for name in names}
+    """Return the rows as columns; a clip that lacks one gets 0 or no text there."""
+    kinds = {name: type(value) for row in rows for name, value in row.items() if name != CONTENT}
+    return {
+        name: np.array([row.get(name, kind()) for row in rows]) for name, kind in kinds.items()
+    }
 
 
 def _listed_protocols(found: Source, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the protocols that lists give: PKU-MMD's by recording, others by clip."""
-    names = columns["name"].tolist()
-    if found.layout == "pku":
-        pairs = zip(columns["recording"].tolist(), columns["view"].tolist(), strict=True)
-        names = [f"{recording}-{view}" for recording, view in pairs]
+    """Return the protocols that lists give."""
+    names = found.layout.listed_names(columns)
     return {
         protocol: np.array([parts.get(name, -1) for name in names], np.int8)
         for protocol, parts in found.splits.items()

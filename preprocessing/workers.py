@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from smie_pipe.preprocessing.clips.from_raw import Batch, process_batch
+from smie_pipe.preprocessing.clips.from_raw import ClipBatch, process_batch
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.datasets import Dataset
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.foundation.processes import _start_worker, available_processors
-from smie_pipe.preprocessing.sources.files import Recording
+from smie_pipe.preprocessing.foundation.processes import available_processors, start_worker
+from smie_pipe.preprocessing.layouts.base import Layout, Recording
 
 CONNECT_TIMEOUT = "15s"
 ALONE_BATCHES = 48
@@ -29,10 +29,11 @@ AHEAD = 2
 
 def batch_results(
     batches: Sequence[Sequence[Recording]],
+    layout: Layout,
     known: Dataset,
     config: PreprocessConfig,
     run: PreprocessRun,
-) -> Iterator[Batch]:
+) -> Iterator[ClipBatch]:
     """Yield the result of each batch in the order of the batches, whoever works on it.
 
     Raises
@@ -42,16 +43,16 @@ def batch_results(
     """
     if run.scheduler is not None:
         with _cluster(run.scheduler) as (executor, workers):
-            yield from _in_order(executor, workers, batches, known, config)
+            yield from _in_order(executor, workers, batches, layout, known, config)
         return
     workers = min(run.workers or _useful_workers(len(batches)), len(batches))
     if workers <= 1:
-        yield from (process_batch(batch, known, config) for batch in batches)
+        yield from (process_batch(batch, layout, known, config) for batch in batches)
         return
     context = multiprocessing.get_context("spawn")  # forking a program with threads can hang
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
     try:
-        yield from _in_order(executor, workers, batches, known, config)
+        yield from _in_order(executor, workers, batches, layout, known, config)
     except BrokenProcessPool:
         raise InputError(
             "a worker process was killed, perhaps for lack of memory. The work done is kept: the "
@@ -69,19 +70,20 @@ def _in_order(
     executor: Executor,
     workers: int,
     batches: Sequence[Sequence[Recording]],
+    layout: Layout,
     known: Dataset,
     config: PreprocessConfig,
-) -> Iterator[Batch]:
+) -> Iterator[ClipBatch]:
     waiting = iter(batches)
     with _interrupts_held():  # while workers start, which inherit this
         running = deque(
-            executor.submit(process_batch, batch, known, config)
+            executor.submit(process_batch, batch, layout, known, config)
             for _, batch in zip(range(AHEAD * workers + 1), waiting, strict=False)
         )
     while running:
         result = running.popleft().result()
         for batch in waiting:
-            running.append(executor.submit(process_batch, batch, known, config))
+            running.append(executor.submit(process_batch, batch, layout, known, config))
             break
         yield result
 

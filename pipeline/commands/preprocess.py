@@ -109,16 +109,18 @@ def run_preprocess(
 
 
 def _fingerprint(source: Path) -> str:
+    from smie_pipe.preprocessing.layouts.find import LISTS
+
     if source.is_file():
-        beside = source.parent / "classes.csv"  # read with it
-        both = [source, beside] if beside.is_file() else [source]
-        return digest_listing(both, source.parent)
+        beside = [source.parent / name for name in LISTS]  # read with it
+        files = [source, *(path for path in beside if path.is_file())]
+        return digest_listing(files, source.parent)
     return digest_listing(_inputs(source), source)
 
 
 def _inputs(folder: Path) -> Iterator[Path]:
     """Yield the files that may be read, links followed; the run folder may lie among them."""
-    from smie_pipe.preprocessing.sources.find import may_be_input
+    from smie_pipe.preprocessing.layouts.find import may_be_input
 
     seen = set()
     for root, folders, names in os.walk(folder, followlinks=True):

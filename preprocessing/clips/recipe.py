@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from smie_pipe.preprocessing.body import SHOULDER_LEFT, SHOULDER_RIGHT, SPINE_SHOULDER
-
-BODIES = 2
+from smie_pipe.preprocessing.body import (
+    BODIES,
+    SHOULDER_LEFT,
+    SHOULDER_RIGHT,
+    SPINE_SHOULDER,
+)
 
 
 def prepare(bodies: np.ndarray, frames: int, turn: str = "recipe") -> np.ndarray:

@@ -12,8 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smie_pipe.preprocessing.body import SHOULDER_LEFT, SHOULDER_RIGHT, SPINE_BASE, SPINE_SHOULDER
-from smie_pipe.preprocessing.clips.recipe import BODIES, present
+from smie_pipe.preprocessing.body import (
+    BODIES,
+    SHOULDER_LEFT,
+    SHOULDER_RIGHT,
+    SPINE_BASE,
+    SPINE_SHOULDER,
+)
+from smie_pipe.preprocessing.clips.recipe import present
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.raw.records import RawBodies
 
@@ -72,21 +78,6 @@ def choose_bodies(raw: RawBodies, config: PreprocessConfig, two_persons: bool = 
     if len(bodies) > 1:
         _bridge(bodies, config.max_gap, notes)
     return Clip(bodies, tuple(notes))
-
-
-def cut(raw: RawBodies, start: int, end: int) -> RawBodies:
-    """Return frames ``start`` to ``end`` (from 0, ``end`` excluded) as a recording of its own."""
-    first, last = np.searchsorted(raw.frame, [start, end])
-    part = slice(int(first), int(last))
-    return RawBodies(
-        path=raw.path,
-        frames=min(end, raw.frames) - start,
-        frame=raw.frame[part] - np.int32(start),
-        body_id=raw.body_id[part],
-        xyz=raw.xyz[part],
-        state=raw.state[part],
-        body_state=raw.body_state[part],
-    )
 
 
 def _possible_records(raw: RawBodies, config: PreprocessConfig, notes: list[str]) -> np.ndarray:

@@ -15,14 +15,15 @@ def available_processors() -> int:
     return os.cpu_count() or 1
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
     """Leave Ctrl-C to the parent, and end with it even if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        threading.Thread(target=end_with, args=(parent,), daemon=True).start()
 
 
-def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+def end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    """Wait for a process to end, however it ends, and end this one then."""
     parent.join()
     os._exit(1)

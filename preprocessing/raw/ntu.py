@@ -25,15 +25,16 @@ import numpy as np
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.raw.records import JOINT_COUNT, Lines, RawBodies, shown, to_float
 
+NTU_SUFFIX = ".skeleton"
 BODY_FIELDS = 10
 JOINT_FIELDS = 12
-_NAME = re.compile(r"S([0-9]{3,9})C([0-9]{3,9})P([0-9]{3,9})R([0-9]{3,9})A([0-9]{3,9})")
+_NAME = re.compile(r"S([0-9]{3,9})C([0-9]{3,9})P([0-9]{3,9})(?:R([0-9]{3,9}))?A([0-9]{3,9})")
 _BODY_ID = re.compile(rb"-?[0-9]{1,19}")
 _STATES = {b"0": 0, b"1": 1, b"2": 2}
 
 
 class NtuName(NamedTuple):
-    """What the name of a recording says, numbers from 1 as in the name."""
+    """What the name of a recording says, numbers as in the name, 0 for one that it lacks."""
 
     setup: int
     camera: int
@@ -48,17 +49,21 @@ def parse_name(stem: str) -> NtuName:
     Raises
     ------
     InputError
-        If the name has another form, or one of its numbers is 0.
+        If the name has another form.
+
+    Notes
+    -----
+    The data sets count from 1. Other recorders count from 0 or leave the replication out, and
+    neither harms: a performer, camera or setup 0 is in neither part of an official protocol, an
+    action 0 is one that ``classes.csv`` must list.
     """
     match = _NAME.fullmatch(stem)
-    numbers = [int(number) for number in match.groups()] if match else [0]
-    if not all(numbers):
+    if match is None:
         raise InputError(
             f"{stem!r} is no NTU recording name: expected SsssCcccPpppRrrrAaaa, as in "
-            f"'S001C002P003R002A013', with numbers from 1 of three digits or more. Rename the "
-            f"file or leave it out."
+            f"'S001C002P003R002A013', numbers of three digits or more (Rrrr may be missing)"
         )
-    return NtuName(*numbers)
+    return NtuName(*(int(number or 0) for number in match.groups()))
 
 
 def read_skeleton(data: bytes, path: str) -> RawBodies:
@@ -175,6 +180,3 @@ def _coordinate(lines: Lines, field: bytes, axis: str, where: str) -> float:
         column = "xyz".index(axis) + 1
         lines.fail(f"{axis} of {where} in column {column}, a number", shown(field))
     return number
-
-
-NTU_SUFFIX = ".skeleton"

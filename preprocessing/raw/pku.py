@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from smie_pipe.preprocessing.body import BODIES
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.raw.records import (
     JOINT_COUNT,
@@ -24,7 +25,6 @@ from smie_pipe.preprocessing.raw.records import (
     to_float,
 )
 
-BODIES = 2
 BODY_NUMBERS = JOINT_COUNT * 3
 FRAME_NUMBERS = BODIES * BODY_NUMBERS
 VIEWS = ("L", "M", "R")  # left, middle, right camera

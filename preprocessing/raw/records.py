@@ -14,9 +14,10 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from smie_pipe.preprocessing.body import JOINTS
 from smie_pipe.preprocessing.foundation.errors import SkeletonFormatError
 
-JOINT_COUNT = 25
+JOINT_COUNT = len(JOINTS)
 TRACKED = 2  # tracking states of the sensor: 0 not tracked, 1 inferred, 2 tracked
 
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -51,6 +52,9 @@ class RawBodies:
         uint8 (B, 25), tracking state of each joint: 0 not tracked, 1 inferred, 2 tracked.
     body_state
         uint8 (B,), tracking state of the whole body, same values.
+    time_s
+        float64 (frames,), when each frame was taken, rising; None where the file does not say:
+        then frames are evenly spaced, a Kinect's at 30 a second.
     """
 
     path: str
@@ -60,6 +64,41 @@ class RawBodies:
     xyz: NDArray[np.float64]
     state: NDArray[np.uint8]
     body_state: NDArray[np.uint8]
+    time_s: NDArray[np.float64] | None = None
+
+
+def bodies_of_array(joints: NDArray[np.floating], path: str) -> RawBodies:
+    """Return an array (M, T, V, 3) as body records; a body of zeros is absent from the frame.
+
+    The body's place in the array is its id, and all joints are taken for tracked.
+    """
+    xyz = np.asarray(joints, np.float64)
+    frame, body = np.nonzero(xyz.any(axis=(2, 3)).T)
+    return RawBodies(
+        path=path,
+        frames=xyz.shape[1],
+        frame=frame.astype(np.int32),
+        body_id=body.astype(np.int64),
+        xyz=xyz[body, frame],
+        state=np.full((len(frame), xyz.shape[2]), TRACKED, np.uint8),
+        body_state=np.full(len(frame), TRACKED, np.uint8),
+    )
+
+
+def cut(raw: RawBodies, start: int, end: int) -> RawBodies:
+    """Return frames ``start`` to ``end`` (from 0, ``end`` excluded) as a recording of its own."""
+    first, last = np.searchsorted(raw.frame, [start, end])
+    part = slice(int(first), int(last))
+    return RawBodies(
+        path=raw.path,
+        frames=min(end, raw.frames) - start,
+        frame=raw.frame[part] - np.int32(start),
+        body_id=raw.body_id[part],
+        xyz=raw.xyz[part],
+        state=raw.state[part],
+        body_state=raw.body_state[part],
+        time_s=None if raw.time_s is None else raw.time_s[start:end],
+    )
 
 
 def shown(field: bytes) -> str:

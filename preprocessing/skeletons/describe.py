@@ -13,12 +13,13 @@ from smie_pipe.preprocessing.clips.tracking import choose_bodies, summary
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.raw.ntu import NTU_SUFFIX, read_skeleton
-from smie_pipe.preprocessing.raw.pku import read_labels, read_pku
+from smie_pipe.preprocessing.layouts.read import read_recordings
+from smie_pipe.preprocessing.raw.pku import read_labels
 from smie_pipe.preprocessing.raw.records import RawBodies
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile
 
 EXAMPLES = 2
+HDF5_SUFFIXES = (".h5", ".hdf5")
 _WIDTH = 96
 _STATES = ("not tracked", "inferred", "tracked")
 
@@ -36,22 +37,27 @@ def describe(path: Path) -> str:
         raise InputError(f"{path}: no such file; expected a skeletons.h5 or a raw recording")
     if path.suffix.lower() == ".txt" and b"," in path.read_bytes()[:512]:
         return _labels(path)
-    if path.suffix.lower() in (NTU_SUFFIX, ".txt"):
+    if path.suffix.lower() not in HDF5_SUFFIXES:
         return describe_raw(read_raw(path))
     with SkeletonFile(path) as file:
         return describe_clips(file)
 
 
 def read_raw(path: Path) -> RawBodies:
-    """Return the bodies of a raw file of either layout, judged by its ending.
+    """Return the bodies of a file that holds one raw recording, of whatever layout.
 
     Raises
     ------
     InputError
-        If it breaks its format; the message names the line.
+        If no layout recognises it, or it breaks its format; the message names the line.
     """
-    reader = read_skeleton if path.suffix.lower() == NTU_SUFFIX else read_pku
-    return reader(path.read_bytes(), str(path))
+    reading = next(read_recordings(path))
+    if not reading.clips:
+        raise InputError("\n".join(finding.detail for finding in reading.findings))
+    bodies = reading.clips[0].bodies
+    if isinstance(bodies, np.ndarray) or len(reading.clips) > 1:
+        raise InputError(f"{path}: holds many clips; preprocess it and look at its skeletons.h5")
+    return bodies
 
 
 # --- skeletons.h5 ------------------------------------------------------------------------------

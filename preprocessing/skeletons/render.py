@@ -14,8 +14,7 @@ from smie_pipe.preprocessing.clips.tracking import choose_bodies
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
-from smie_pipe.preprocessing.raw.ntu import NTU_SUFFIX
-from smie_pipe.preprocessing.skeletons.describe import read_raw
+from smie_pipe.preprocessing.skeletons.describe import HDF5_SUFFIXES, read_raw
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def render_file(path: Path, output: Path, clip: str | None = None) -> str:
     InputError
         If there is no such clip, no body in the file, or the ending is another.
     """
-    if path.suffix.lower() in (NTU_SUFFIX, ".txt"):
+    if path.suffix.lower() not in HDF5_SUFFIXES:
         bodies = choose_bodies(read_raw(path), PreprocessConfig()).bodies
         caption = f"{path.stem}, {bodies.shape[1] if len(bodies) else 0} frames"
     else:

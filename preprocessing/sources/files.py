@@ -52,6 +52,11 @@ class RawFile:
     packed: int = 0
     method: int = 0
 
+    @classmethod
+    def at(cls, path: Path) -> RawFile:
+        """Return the plain file at a path."""
+        return _plain(str(path.parent), path.name, path.stat())
+
     @property
     def path(self) -> str:
         """The whole name, for messages."""
@@ -73,7 +78,7 @@ class RawFile:
         inside = self.inner.split("/")[:-1]
         return (*reversed(inside), os.path.basename(self.folder))
 
-    def read(self) -> bytes:
+    def read(self, most: int = MAX_BYTES) -> bytes:
         """Return all its bytes.
 
         Raises
@@ -81,11 +86,11 @@ class RawFile:
         OSError
             If the system refuses.
         InputError
-            If it is far too large, or not whole in its archive.
+            If it has more than ``most`` bytes, or is not whole in its archive.
         """
-        if self.size > MAX_BYTES:
+        if self.size > most:
             raise InputError(
-                f"{self.path}: expected a recording of at most {MAX_BYTES >> 20} MB, found "
+                f"{self.path}: expected a file of at most {most >> 20} MB, found "
                 f"{self.size >> 20} MB; cut it into shorter ones"
             )
         if self.offset >= 0:
@@ -93,35 +98,49 @@ class RawFile:
         with open(os.path.join(self.folder, self.inner), "rb", buffering=0) as file:
             return file.read()
 
+    def head(self, size: int) -> bytes:
+        """Return its first bytes, by which a format may be known; unchecked where packed.
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """One recording to read: an NTU clip, or a PKU-MMD recording with its label file."""
+        Raises
+        ------
+        OSError, InputError
+            As `read`.
+        """
+        if self.offset >= 0:
+            return _member_head(self, size)
+        with open(os.path.join(self.folder, self.inner), "rb", buffering=0) as file:
+            return file.read(size)
 
-    name: str
-    skeleton: RawFile
-    labels: RawFile | None = None
 
-
-def walk(source: Path, findings: list[Finding]) -> Iterator[RawFile]:
+def walk(source: Path) -> Iterator[RawFile | Finding]:
     """Yield all files under a folder, links followed, and all members of its archives.
 
-    Hidden files and those that macOS adds are passed over. What cannot be listed is added to
-    ``findings``. ``source`` may itself be an archive or a single file.
+    Hidden files and those that macOS adds are passed over. For what cannot be listed a finding
+    is yielded. ``source`` may itself be an archive or a single file.
     """
     if source.is_file():
         if source.suffix.lower() == ".zip":
-            yield from _members(source, findings)
+            yield from _members(source)
         else:
             yield _plain(str(source.parent), source.name, source.stat())
         return
     seen: set[tuple[int, int]] = set()
-    yield from _walk_folder(str(source), "", seen, findings)
+    yield from _walk_folder(str(source), "", seen)
 
 
-def _walk_folder(
-    root: str, inner: str, seen: set[tuple[int, int]], findings: list[Finding]
-) -> Iterator[RawFile]:
+def only_files(source: Path) -> tuple[list[RawFile], list[Finding]]:
+    """Return what `walk` yields, files and findings apart."""
+    files: list[RawFile] = []
+    findings: list[Finding] = []
+    for one in walk(source):
+        if isinstance(one, Finding):
+            findings.append(one)
+        else:
+            files.append(one)
+    return files, findings
+
+
+def _walk_folder(root: str, inner: str, seen: set[tuple[int, int]]) -> Iterator[RawFile | Finding]:
     here = os.path.join(root, inner)
     try:
         status = os.stat(here)
@@ -131,7 +150,7 @@ def _walk_folder(
         with os.scandir(here) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
     except OSError as error:
-        findings.append(_unreadable(here, error))
+        yield _unreadable(here, error)
         return
     for entry in entries:
         if entry.name.startswith(".") or entry.name == "__MACOSX":
@@ -139,13 +158,13 @@ def _walk_folder(
         path = f"{inner}/{entry.name}" if inner else entry.name
         try:
             if entry.is_dir() and not entry.name.endswith(".skeleton"):  # that one gets an error
-                yield from _walk_folder(root, path, seen, findings)
+                yield from _walk_folder(root, path, seen)
             elif entry.name.lower().endswith(".zip"):
-                yield from _members(Path(entry.path), findings)
+                yield from _members(Path(entry.path))
             else:
                 yield _plain(root, path, entry.stat())
         except OSError as error:
-            findings.append(_unreadable(entry.path, error))
+            yield _unreadable(entry.path, error)
 
 
 def _plain(folder: str, inner: str, status: os.stat_result) -> RawFile:
@@ -158,21 +177,19 @@ def _unreadable(path: str, error: OSError) -> Finding:
     return Finding(name, path, 0, f"cannot be read: {error.strerror or 'error'}", detail)
 
 
-def _members(archive: Path, findings: list[Finding]) -> list[RawFile]:
+def _members(archive: Path) -> list[RawFile | Finding]:
     """Return the files in an archive; an archive that cannot be listed becomes a finding."""
     try:
         with zipfile.ZipFile(archive) as file:
             infos = file.infolist()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError) as error:
         detail = (
             f"{archive}: expected a whole zip archive, found a damaged one or one cut short "
             f"({error}); download or copy it again"
         )
-        findings.append(Finding(archive.stem, str(archive), 0, "damaged archive", detail))
-        return []
+        return [Finding(archive.stem, str(archive), 0, "damaged archive", detail)]
     except OSError as error:
-        findings.append(_unreadable(str(archive), error))
-        return []
+        return [_unreadable(str(archive), error)]
     members = [
         RawFile(
             folder=str(archive),
@@ -186,8 +203,8 @@ def _members(archive: Path, findings: list[Finding]) -> list[RawFile]:
         for info in infos
         if not info.is_dir() and not _hidden(info.filename)
     ]
-    findings += [_archive_inside(file) for file in members if file.name.lower().endswith(".zip")]
-    return members
+    inside = [_archive_inside(file) for file in members if file.name.lower().endswith(".zip")]
+    return [*members, *inside]
 
 
 def _archive_inside(file: RawFile) -> Finding:
@@ -210,6 +227,23 @@ def _member(raw: RawFile) -> bytes:
 
     A directory of 57,000 members takes a second to read and 60 MB to hold, in every worker.
     """
+    packed = _packed(raw, raw.packed)
+    if len(packed) < raw.packed:
+        raise _damaged(raw, f"{raw.packed} packed bytes", f"{len(packed)}")
+    data = packed if raw.method == zipfile.ZIP_STORED else _inflated(raw, packed, raw.size + 1)
+    if len(data) != raw.size or zlib.crc32(data) != raw.stamp:
+        raise _damaged(raw, "the bytes that were packed", "others (wrong length or checksum)")
+    return data
+
+
+def _member_head(raw: RawFile, size: int) -> bytes:
+    """Return the first bytes of a member."""
+    packed = _packed(raw, min(raw.packed, size + 1024))  # deflating adds a few bytes at most
+    return packed[:size] if raw.method == zipfile.ZIP_STORED else _inflated(raw, packed, size)
+
+
+def _packed(raw: RawFile, size: int) -> bytes:
+    """Return the first ``size`` bytes of a member as they are packed."""
     if raw.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         found = "an encrypted one" if raw.method == -1 else f"method {raw.method}"
         raise InputError(
@@ -222,18 +256,12 @@ def _member(raw: RawFile) -> bytes:
             raise _damaged(raw, f"a member's header at byte {raw.offset}", "none")
         _, name, extra = _LOCAL_HEADER.unpack(header)
         file.seek(name + extra, os.SEEK_CUR)
-        packed = file.read(raw.packed)
-    if len(packed) < raw.packed:
-        raise _damaged(raw, f"{raw.packed} packed bytes", f"{len(packed)}")
-    data = packed if raw.method == zipfile.ZIP_STORED else _inflated(raw, packed)
-    if len(data) != raw.size or zlib.crc32(data) != raw.stamp:
-        raise _damaged(raw, "the bytes that were packed", "others (wrong length or checksum)")
-    return data
+        return file.read(size)
 
 
-def _inflated(raw: RawFile, packed: bytes) -> bytes:
+def _inflated(raw: RawFile, packed: bytes, most: int) -> bytes:
     try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, raw.size + 1)
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, most)
     except zlib.error as error:
         raise _damaged(raw, "deflated bytes", f"others ({error})") from None
 
@@ -242,9 +270,10 @@ def _damaged(raw: RawFile, expected: str, found: str) -> DamagedArchive:
     return DamagedArchive(f"{raw.path}: expected {expected}, found {found}")
 
 
-def without_duplicates(files: Iterable[RawFile], findings: list[Finding]) -> list[RawFile]:
-    """Return one file for each name, in order of name; the others become findings."""
+def without_duplicates(files: Iterable[RawFile]) -> tuple[list[RawFile], list[Finding]]:
+    """Return one file for each name, in order of name, and findings for the others."""
     kept: dict[str, RawFile] = {}
+    findings = []
     for file in sorted(files, key=lambda file: (file.stem, file.path)):
         first = kept.setdefault(file.stem, file)
         if first is not file:
@@ -253,4 +282,4 @@ def without_duplicates(files: Iterable[RawFile], findings: list[Finding]) -> lis
             detail = f"{file.path}: the same name as {first.path}, which is used"
             severity = "excluded" if same else "damaged"
             findings.append(Finding(file.stem, file.path, 0, reason, detail, severity))
-    return list(kept.values())
+    return list(kept.values()), findings

@@ -164,7 +164,7 @@ def outcome(read, data):
         assert 1 <= error.line <= data.count(b"\n") + 2
         return str(error)
     columns = [getattr(raw, field.name) for field in dataclasses.fields(raw)]
-    return [c if np.isscalar(c) else (c.dtype, c.shape, c.tobytes()) for c in columns]
+    return [c if c is None or np.isscalar(c) else (c.dtype, c.shape, c.tobytes()) for c in columns]
 
 
 def fuzz(originals, files, seed):

@@ -294,9 +294,9 @@ from pathlib import Path
 import smie_pipe.preprocessing.clips.from_raw, smie_pipe.preprocessing.preprocess as p
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 real = smie_pipe.preprocessing.clips.from_raw.finished_clip
-def slow(*args):
+def slow(*args, **choices):
     time.sleep(0.02)
-    return real(*args)
+    return real(*args, **choices)
 smie_pipe.preprocessing.clips.from_raw.finished_clip = slow
 if __name__ == "__main__":
     run = PreprocessRun(workers=int(sys.argv[3]), batch_files=1)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.connection import wait as wait_for_end
 from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
 
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.processes import available_processors, start_worker
 from smie_pipe.zeroshot.trials.results import Result
 from smie_pipe.zeroshot.trials.trial import Task, perform
 
@@ -33,15 +30,8 @@ def how_many(jobs: int, tasks: int, device: str) -> int:
     never more than there are tasks.
     """
     if jobs == 0:
-        jobs = _cores() if device == "cpu" else 1
+        jobs = available_processors() if device == "cpu" else 1
     return max(1, min(jobs, tasks))
-
-
-def _cores() -> int:
-    """Return how many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def perform_all(tasks: Sequence[Task], processes: int) -> Iterator[tuple[Task, Result | str]]:
@@ -111,14 +101,6 @@ def _begin(stop: Any) -> None:
     """Set up a worker process: one thread, Ctrl-C left to the parent, no life without it."""
     global _stop
     _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    start_worker()
     torch.set_num_threads(1)
     threadpool_limits(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_end([parent.sentinel])
-        os._exit(1)

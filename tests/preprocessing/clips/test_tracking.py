@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from smie_pipe.preprocessing.body import SPINE_SHOULDER
 from smie_pipe.preprocessing.clips.recipe import prepare, present
-from smie_pipe.preprocessing.clips.tracking import choose_bodies, cut, summary
+from smie_pipe.preprocessing.clips.tracking import choose_bodies, summary
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.raw.ntu import read_skeleton
-from smie_pipe.preprocessing.raw.records import RawBodies
+from smie_pipe.preprocessing.raw.records import RawBodies, cut
 
 POSE = np.zeros((25, 3))
 POSE[:, 1] = np.linspace(-0.9, 0.8, 25)

@@ -25,7 +25,7 @@ def outcome(read, data):
     except SkeletonFormatError as error:
         return str(error), error.line
     columns = [getattr(raw, field.name) for field in dataclasses.fields(raw)]
-    return [c if np.isscalar(c) else (c.dtype, c.shape, c.tobytes()) for c in columns]
+    return [c if c is None or np.isscalar(c) else (c.dtype, c.shape, c.tobytes()) for c in columns]
 
 
 BODY = ["0", "1", "1", "1", "1", "0", "0.02", "0.05", "2"]

@@ -58,9 +58,11 @@ def test_raw_files(ntu_folder, pku_folder):
 def test_what_cannot_be_described(tmp_path):
     (tmp_path / "a.skeleton").write_text("x")
     (tmp_path / "b").write_text("x")
+    (tmp_path / "d.h5").write_text("x")
     for name, message in [
         ("a.skeleton", ":1: expected"),
-        ("b", "no readable HDF5"),
+        ("b", "no raw recordings. Expected NTU files"),
+        ("d.h5", "no readable HDF5"),
         ("c", "no such"),
     ]:
         with pytest.raises(InputError, match=message):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from smie_pipe.preprocessing.config import PreprocessConfig
+from smie_pipe.preprocessing.datasets import Dataset
 from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError, SkeletonFormatError
+from smie_pipe.preprocessing.layouts.base import Listing, Recording, Splits, without_label
 from smie_pipe.preprocessing.raw.pku import parse_recording, read_split_list
-from smie_pipe.preprocessing.sources.files import RawFile, Recording, walk, without_duplicates
-
-Splits = dict[str, dict[str, int]]
-"""For each protocol the recordings listed, 1 train and 0 test."""
+from smie_pipe.preprocessing.sources.files import RawFile, only_files, without_duplicates
+from smie_pipe.preprocessing.sources.label_list import LabelList
 
 
-def is_recording(file: RawFile) -> bool:
+def is_named(file: RawFile) -> bool:
     """Return whether the file is named as a recording of PKU-MMD, or its label file, is."""
     try:
         parse_recording(file.stem)
@@ -61,44 +61,66 @@ def _role_by_content(file: RawFile) -> str:
 
 
 def pku_recordings(
-    files: list[RawFile], config: PreprocessConfig, findings: list[Finding]
-) -> tuple[list[Recording], Splits]:
-    """Return the recordings that have both their files, and the split lists.
+    own: Sequence[RawFile],
+    others: Sequence[RawFile],
+    labels: LabelList,
+    known: Dataset | None,
+    config: PreprocessConfig,
+) -> Listing:
+    """Return the recordings that have labels, and the split lists.
 
     Parameters
     ----------
-    files
-        Text files found under the source.
+    own
+        Text files named as recordings, which label files are, too, or beginning with a frame.
+    others
+        All other text files.
+    labels
+        Labels of recordings that show one action as a whole.
+    known
+        None where recordings without label are wanted, too.
     config
         Folders given as options are searched as well; they alone hold what they are given for.
-    findings
-        Files without partner, lists without use and recordings in no list are added to it.
+
+    Returns
+    -------
+    Listing
+        With findings for files without partner, lists without use, recordings in no list.
 
     Raises
     ------
     InputError
         If a folder given as an option is not there, or two lists contradict each other.
     """
-    files = [*files, *_files_of_options(files, config, findings)]
+    frames = [file for file in own if not is_named(file)]
+    texts = [*(file for file in own if is_named(file)), *others]
+    more, findings = _files_of_options([*frames, *texts], config)
     roles: dict[str, list[RawFile]] = defaultdict(list)
-    for file in files:
+    for file in [*texts, *more]:
         roles[_role(file, config)].append(file)
-    recordings = _paired(roles["skeleton"], roles["label"], findings)
-    splits = _splits(roles["split"], findings)
-    findings += _listing_findings(recordings, splits)
-    return recordings, splits
+    skeletons, strange = _named(roles["skeleton"], set())
+    skeletons += frames
+    with_actions, stranger = _named(roles["label"], {file.stem for file in skeletons})
+    findings += [*strange, *stranger]
+    recordings, odd = _paired(skeletons, with_actions, labels, known)
+    splits, unusable = _splits(roles["split"])
+    findings += [*odd, *unusable, *_listing_findings(recordings, splits)]
+    return Listing(recordings, findings, splits)
 
 
 def _files_of_options(
-    files: list[RawFile], config: PreprocessConfig, findings: list[Finding]
-) -> list[RawFile]:
+    files: list[RawFile], config: PreprocessConfig
+) -> tuple[list[RawFile], list[Finding]]:
     more: list[RawFile] = []
+    findings: list[Finding] = []
     for folder in (config.skeleton_dir, config.label_dir, config.split_dir):
         if folder is not None and not Path(folder).is_dir():
             raise InputError(f"{folder}: no such folder, given for PKU-MMD")
         if folder is not None:
-            more += _new_files([*files, *more], walk(Path(folder), findings))
-    return more
+            found, troubles = only_files(Path(folder))
+            more += _new_files([*files, *more], found)
+            findings += troubles
+    return more, findings
 
 
 def _new_files(files: list[RawFile], more: Iterable[RawFile]) -> list[RawFile]:
@@ -107,29 +129,41 @@ def _new_files(files: list[RawFile], more: Iterable[RawFile]) -> list[RawFile]:
 
 
 def _paired(
-    skeletons: list[RawFile], labels: list[RawFile], findings: list[Finding]
-) -> list[Recording]:
-    """Return skeleton files with the label file of their name; one without is a finding."""
-    label_of = {file.stem: file for file in _named(labels, findings)}
+    skeletons: list[RawFile], label_files: list[RawFile], labels: LabelList, known: Dataset | None
+) -> tuple[list[Recording], list[Finding]]:
+    """Return skeleton files with the label file of their name; one without any is a finding.
+
+    Where labels.csv alone names the classes, the numbers in label files mean none of them.
+    """
+    with_actions, findings = without_duplicates([] if labels.names_classes else label_files)
+    label_of = {file.stem: file for file in with_actions}
+    unique, twice = without_duplicates(skeletons)
+    findings += twice
     recordings = []
-    for file in _named(skeletons, findings):
-        label = label_of.pop(file.stem, None)
-        if label is None:
-            findings.append(_alone(file, "skeleton file without label file"))
+    for file in unique:
+        label, listed = label_of.pop(file.stem, None), labels.of(file)
+        if label is None and listed is None and known is not None:
+            why = "skeleton file without label file"
+            own = labels.names_classes or not is_named(file)
+            findings.append(without_label(file.stem, file.path, why) if own else _alone(file, why))
         else:
-            recordings.append(Recording(file.stem, file, label))
+            recordings.append(Recording(file.stem, file, label, listed))
     findings += [_alone(file, "label file without skeleton file") for file in label_of.values()]
-    return recordings
+    return recordings, findings
 
 
-def _named(files: list[RawFile], findings: list[Finding]) -> list[RawFile]:
-    """Return the files that are named as recordings, once each; the others become findings."""
-    good = [file for file in files if is_recording(file)]
+def _named(
+    files: Iterable[RawFile], stems: Collection[str]
+) -> tuple[list[RawFile], list[Finding]]:
+    """Return the files named as recordings, or in one of these ways; findings for the others."""
+    good, findings = [], []
     for file in files:
-        if not is_recording(file) and not _is_note(file):
+        if is_named(file) or file.stem in stems:
+            good.append(file)
+        elif not _is_note(file):
             detail = f"{file.path}: expected a name such as 0002-L.txt or A10N08-L.txt"
             findings.append(Finding(file.stem, file.path, 0, "name of another form", detail))
-    return without_duplicates(good, findings)
+    return good, findings
 
 
 def _is_note(file: RawFile) -> bool:
@@ -141,9 +175,10 @@ def _alone(file: RawFile, reason: str) -> Finding:
     return Finding(file.stem, file.path, 0, reason, detail, severity="excluded")
 
 
-def _splits(files: list[RawFile], findings: list[Finding]) -> Splits:
+def _splits(files: list[RawFile]) -> tuple[Splits, list[Finding]]:
     """Return the recordings of each protocol; lists of Part I and Part II are put together."""
-    splits: Splits = {}
+    splits: dict[str, dict[str, int]] = {}
+    findings: list[Finding] = []
     for file in files:
         protocol = _protocol(file)
         if not protocol:
@@ -162,7 +197,7 @@ def _splits(files: list[RawFile], findings: list[Finding]) -> Splits:
                 f"leave one of them out, or give the folder with --split-dir"
             )
         parts.update(listed)
-    return splits
+    return splits, findings
 
 
 def _protocol(file: RawFile) -> str:
@@ -186,7 +221,7 @@ def _listing_findings(recordings: list[Recording], splits: Splits) -> list[Findi
     findings = []
     for protocol, parts in sorted(splits.items()):
         for name in sorted(have.keys() - parts.keys()):
-            path = have[name].skeleton.path
+            path = have[name].file.path
             reason = f"in no list of {protocol}"
             detail = f"{path}: {reason}; its clips neither train nor test there"
             findings.append(Finding(name, path, 0, reason, detail, severity="noticed"))

@@ -5,8 +5,9 @@ import pytest
 
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.layouts.find import describe_source, find_source
+from smie_pipe.preprocessing.layouts.ntu import read_missing_list
 from smie_pipe.preprocessing.sources.files import MAX_BYTES, DamagedArchive, RawFile, walk
-from smie_pipe.preprocessing.sources.find import describe_source, find_source, read_missing_list
 
 
 def find(source, **options):
@@ -20,7 +21,7 @@ def reasons(found):
 def test_ntu_in_nested_folders(ntu_folder):
     found = find(ntu_folder)
     names = [recording.name for recording in found.recordings]
-    assert (found.layout, found.dataset.name, len(names)) == ("ntu", "ntu60", 12)
+    assert (found.layout.name, found.dataset.name, len(names)) == ("ntu", "ntu60", 12)
     assert names == sorted(names) and found.findings == []
     assert describe_source(found) == "12 recordings of NTU RGB+D 60 in ntu layout"
 
@@ -28,15 +29,15 @@ def test_ntu_in_nested_folders(ntu_folder):
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_archives_are_read_in_place(ntu_folder, tmp_path, zipped, method):
     archive = zipped(ntu_folder, tmp_path / "nturgbd_skeletons_s001_to_s017.zip", method)
-    plain = {r.name: r.skeleton.read() for r in find(ntu_folder).recordings}
+    plain = {r.name: r.file.read() for r in find(ntu_folder).recordings}
     for source in (archive, tmp_path / "in"):
         if not source.exists():
             source.mkdir()
             shutil.copy(archive, source)
         found = find(source)
-        assert {r.name: r.skeleton.read() for r in found.recordings} == plain
-        assert "1 archives read in place" in describe_source(found)
-        first = found.recordings[0].skeleton
+        assert {r.name: r.file.read() for r in found.recordings} == plain
+        assert "1 archive read in place" in describe_source(found)
+        first = found.recordings[0].file
         assert first.path.endswith(
             "s017.zip!/nturgb+d_skeletons/s001/S001C001P001R001A001.skeleton"
         )
@@ -64,7 +65,7 @@ def test_names_numbers_and_duplicates(ntu_folder):
         ("S001C001P001R001A001", "duplicate recording", "excluded"),
         ("S001C001P001R001A001", "duplicate recording of another size", "damaged"),
         ("S001C001P001R001A061", "class number that the dataset does not have", "damaged"),
-        ("wave", "name of another form", "damaged"),
+        ("wave", "no label", "excluded"),
     ]
     wrong = next(finding for finding in found.findings if "class" in finding.reason)
     assert "expected an action of NTU RGB+D 60, 60 numbers from 1 to 60, found 61" in wrong.detail
@@ -135,7 +136,7 @@ def test_missing_list(ntu_folder, tmp_path):
 
 def test_pku_under_the_names_it_is_given_out(pku_folder):
     found = find(pku_folder)
-    assert (found.layout, found.dataset.name) == ("pku", "pku51")
+    assert (found.layout.name, found.dataset.name) == ("pku", "pku51")
     assert [r.name for r in found.recordings] == ["0002-L", "0002-M", "0003-L", "0003-M"]
     assert found.recordings[0].labels.read() == b"1,1,25,2\n14,31,60,1\n"
     assert found.splits["xsub"] == {"0002-L": 1, "0002-M": 1, "0003-L": 0, "0003-M": 0}
@@ -203,7 +204,7 @@ def test_nothing_and_too_much(tmp_path, ntu_folder, pku_folder):
         find(tmp_path / "none")
     with pytest.raises(InputError, match=r"several layouts \(ntu, pku\); choose one"):
         find(tmp_path)
-    assert find(tmp_path, layout="ntu").layout == "ntu"
+    assert find(tmp_path, layout="ntu").layout.name == "ntu"
 
 
 def test_hidden_files_and_links_in_a_circle(ntu_folder):
@@ -218,7 +219,7 @@ def test_hidden_files_and_links_in_a_circle(ntu_folder):
 
 
 def member(archive, number=0):
-    return list(walk(archive, []))[number]
+    return list(walk(archive))[number]
 
 
 def altered(archive, change):
@@ -276,7 +277,7 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     huge = tmp_path / "S001C001P001R001A001.skeleton"
     with open(huge, "wb") as file:
         file.truncate(MAX_BYTES + 1)
-    with pytest.raises(InputError, match="expected a recording of at most 512 MB"):
+    with pytest.raises(InputError, match="expected a file of at most 512 MB"):
         member(huge).read()
 
 

@@ -4,11 +4,11 @@ import pickle
 import numpy as np
 import pytest
 
-from smie_pipe.preprocessing.clips.from_arrays import raw_bodies
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.preprocess import preprocess
 from smie_pipe.preprocessing.raw.pickles import array_pickle, plain_pickle
+from smie_pipe.preprocessing.raw.records import bodies_of_array
 from smie_pipe.preprocessing.skeletons.export import export_arrays
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile, write_skeletons
 
@@ -94,7 +94,10 @@ def test_clips_of_arrays_that_cannot_be_used(arrays, tmp_path):
     [
         (lambda f: np.save(f / "val_position.npy", np.zeros((1, 3, 64, 25, 2))), "--frames 64"),
         (lambda f: np.save(f / "val_position.npy", np.zeros((1, 50, 75))), "expected an array"),
-        (lambda f: (f / "val_position.npy").write_bytes(b"x"), "found no .npy file"),
+        (
+            lambda f: (f / "val_position.npy").write_bytes(b"x"),
+            "expected a .npy array of numbers, found another format",
+        ),
         (lambda f: (f / "val_label.pkl").unlink(), "val_label.pkl: no such file"),
         (lambda f: (f / "val_label.pkl").write_bytes(b"x"), "expected a pickle of containers"),
         (lambda f: (f / "val_label.pkl").write_bytes(pickle.dumps([1])), "two lists of 1 names"),
@@ -154,7 +157,7 @@ def test_annotations_that_cannot_be_used(tmp_path):
 def test_a_body_of_zeros_is_absent():
     joints = np.ones((2, 4, 25, 3))
     joints[1, 2:] = 0
-    raw = raw_bodies(joints, "x")
+    raw = bodies_of_array(joints, "x")
     assert raw.frame.tolist() == [0, 0, 1, 1, 2, 3]
     assert raw.body_id.tolist() == [0, 1, 0, 1, 0, 0]
 

@@ -1,0 +1,1 @@
+"""The raw layouts that are read, one file each behind one interface, and their registry."""
