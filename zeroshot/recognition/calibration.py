@@ -24,11 +24,11 @@ class Calibration:
     """The unit of scores, and two thresholds in it."""
 
     unit: float
-    """Deviation of a label's score from the mean label's, over clips and labels of seen classes."""
+    """Deviation of a label's score from the mean label's, over clips of seen classes."""
     none_below: float
     """Margin of the first label over the second below which none of the labels is said to fit."""
     kept: float
-    """Share of clips with their own class among the labels whose margin is above ``none_below``."""
+    """Share of clips with their class among the labels whose margin is ``none_below`` or more."""
     refused: float
     """Share of clips without their class among the labels whose margin is below it."""
     background: float

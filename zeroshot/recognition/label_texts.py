@@ -7,6 +7,7 @@ the model was trained with.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,9 @@ class LabelTexts:
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
     centre: TextCentre | None = None
 
-    def of(self, labels: Sequence[str], texts: Mapping[str, Sequence[str]] | None = None) -> ClassTexts:
+    def of(
+        self, labels: Sequence[str], texts: Mapping[str, Sequence[str]] | None = None
+    ) -> ClassTexts:
         """Return the class texts of labels, a row each, as the method reads them.
 
         Parameters
@@ -83,7 +86,9 @@ class LabelTexts:
         table = torch.from_numpy(np.ascontiguousarray(rows))
         count = len(self.facts.sets)
         words = {"verb": table[:, -2], "noun": table[:, -1]} if self.facts.parts_of_speech else {}
-        made = ClassTexts.of_views([table[:, k] for k in range(count)], self.facts.combine, **words)
+        made = ClassTexts.of_views(
+            [table[:, k] for k in range(count)], self.facts.combine, **words
+        )
         return made if self.centre is None else self.centre.apply(made)
 
     def _embedded(
@@ -153,7 +158,7 @@ def check_labels(labels: Sequence[str]) -> None:
     empty = [k for k, label in enumerate(labels, 1) if not label.strip()]
     if empty:
         faults.append(f"label {', '.join(map(str, empty[:8]))} is empty")
-    twice = sorted({label for label in labels if labels.count(label) > 1}) if len(labels) <= MOST else []
+    twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
         faults.append(f"{', '.join(map(repr, twice[:8]))} stand there twice")
     if len(labels) > MOST:

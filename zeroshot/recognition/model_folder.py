@@ -118,7 +118,9 @@ def read_model(path: Path) -> ModelFolder:
     path = Path(path)
     config = _config(path)
     if config.get("format") != FORMAT:
-        raise InputError(f"{path / CONFIG}: expected a model that export-model writes, found other")
+        raise InputError(
+            f"{path / CONFIG}: expected a model that export-model writes, found other"
+        )
     version = config.get("version")
     if not isinstance(version, int) or version > VERSION:
         raise InputError(

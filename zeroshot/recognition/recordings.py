@@ -45,7 +45,7 @@ class ClipToName:
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """One recording, or one labelled action of it: raw bodies, chosen bodies, or a finished clip."""
+    """A recording, or a labelled action of it: raw bodies, chosen bodies, or a finished clip."""
 
     name: str
     raw: RawBodies | None = None
