@@ -148,6 +148,21 @@ class ExtractConfig:
         Literal["float32", "tf32", "bf16", "float64"],
         Option("bf16: autocast; features are stored as float32 all the same.", "Speed"),
     ] = "float32"
+    features: Annotated[
+        Literal["backbone", "kinematic", "both"],
+        Option(
+            "backbone: what a trained backbone makes of a clip. kinematic: what can be measured "
+            "on it (speeds, reaches, angles ...), which needs no training and no backbone. both: "
+            "the two side by side, each scaled alike."
+        ),
+    ] = "backbone"
+    components: Annotated[
+        int,
+        Option(
+            "Keep only so many principal axes of the kinematic features, 0 for all numbers.",
+            at_least=0,
+        ),
+    ] = 0
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all of them in one message."""

@@ -16,7 +16,7 @@ import click
 from click.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("docs/design.md", "docs/commands.md")
+PAGES = ("docs/design.md", "docs/commands.md", "docs/kinematics.md")
 BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -45,7 +45,18 @@ def _help(command: click.Command, title: str, words: list[str]) -> str:
     return f"## {title}\n\n```\n{text.rstrip()}\n```"
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"rooms": rooms, "commands": commands}
+def kinematics() -> str:
+    """Return the table of kinematic measures."""
+    from smie_pipe.backbones.kinematics.quantities import COLUMNS, table
+
+    return f"{len(COLUMNS)} numbers in all.\n\n{table()}"
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "rooms": rooms,
+    "commands": commands,
+    "kinematics": kinematics,
+}
 
 
 def renewed(text: str) -> str:

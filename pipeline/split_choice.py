@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 from smie_pipe.run_folder import RunFolder
+from smie_pipe.study import Study
+
+if TYPE_CHECKING:
+    from smie_pipe.zeroshot.splits import Split
 
 
 def stand_for(
@@ -46,3 +51,15 @@ def choose_splits(run: RunFolder, names: Sequence[str], filename: str, stage: st
     if not present:
         run.require(run.path / "SPLIT" / filename, stage)
     return list(names) or present
+
+
+def resolve_splits(study: Study, specs: Sequence[str]) -> list[Split]:
+    """Return the splits that ``specs`` name for the run folder's dataset, each once."""
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+    from smie_pipe.zeroshot.splits import resolve
+
+    run = study.run
+    with SkeletonFile(run.require(run.skeletons, "preprocess")) as clips:
+        dataset, names = clips.dataset, clips.class_names
+    found = [split for spec in specs for split in resolve(spec, dataset, names)]
+    return list({split.name: split for split in found}.values())

@@ -1,9 +1,10 @@
-"""Features of whole and key-frame-masked clips, by a frozen backbone."""
+"""Features of whole and key-frame-masked clips: by a frozen backbone, by kinematics, or both."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from torch import Tensor
 
 from smie_pipe.backbones.clips import in_batches, open_clips
 from smie_pipe.backbones.config import ExtractConfig, ExtractRun
+from smie_pipe.backbones.features.joined import ClipFeatures
 from smie_pipe.backbones.features.key_frames import drop_key_frames, take_frames
+from smie_pipe.backbones.features.measured import compute_quantities
 from smie_pipe.backbones.features.store import FeatureSet, write_features
 from smie_pipe.backbones.hardware.distributed import Group, join
 from smie_pipe.backbones.hardware.memory import keep_freed_memory, memory_explained
@@ -50,23 +53,27 @@ class ExtractReport:
 
 def extract(
     skeletons: Path,
-    backbone: Path,
+    backbone: Path | None,
     output: Path,
     config: ExtractConfig,
     *,
+    classes: Mapping[str, Any] | None = None,
     device: str | torch.device = "cpu",
     run: ExtractRun | None = None,
 ) -> ExtractReport:
-    """Write the features of the clips of the backbone's protocol and split.
+    """Write the features of the clips of a protocol and split.
 
     Parameters
     ----------
     skeletons
         The file the backbone was trained on, or another of the same dataset and classes.
     backbone
-        As `pretrain` or `adopt_weights` wrote it; it says which classes and protocol.
+        As `pretrain` or `adopt_weights` wrote it; it says which classes and protocol. None for
+        kinematic features without one.
     output
         The features file.
+    classes
+        Where there is no backbone: ``split`` (its name), ``seen``, ``unseen`` and ``protocol``.
     device
         ``cpu`` or ``cuda``. Under torchrun all processes call this alike and share the clips.
     run
@@ -82,8 +89,7 @@ def extract(
     run, group = run or ExtractRun(), join(device)
     if group.device.type == "cpu":
         keep_freed_memory()
-    model, facts = load_backbone(backbone, group.device)
-    _check_same_dataset(skeletons, facts, backbone)
+    model, facts = _load(skeletons, backbone, classes, config, group)
     parts = choose_parts(skeletons, facts["seen"], facts["protocol"], facts["unseen"])
     _check_parts(parts, facts, backbone)
     rows = np.concatenate([parts.rows[part] for part in PARTS])
@@ -91,12 +97,60 @@ def extract(
         repeatable(config.precision),
         memory_explained(f"{run.batch} clips at once on {group.device}", "Give a smaller --batch"),
     ):
-        whole, masked = compute_features(model, skeletons, rows, config, group, run)
-    features = _feature_set(parts, rows, whole, masked, config, facts, backbone)
+        made, whole, masked = _features(model, skeletons, rows, parts, config, group, run)
+    features = _feature_set(parts, rows, whole, masked, config, facts, backbone, made)
     if group.is_main:
         write_features(output, features)
     group.wait()
     return ExtractReport(str(output), **features.counts(), seconds=time.perf_counter() - began)
+
+
+def _load(
+    skeletons: Path,
+    backbone: Path | None,
+    classes: Mapping[str, Any] | None,
+    config: ExtractConfig,
+    group: Group,
+) -> tuple[Backbone | None, dict[str, Any]]:
+    """Return the backbone, where one is needed, and which classes and protocol are chosen."""
+    if config.features == "kinematic" and classes is not None:
+        return None, dict(classes)
+    if backbone is None:
+        raise InputError(f"features of source {config.features!r} need a backbone; pretrain one")
+    model, facts = load_backbone(backbone, group.device)
+    _check_same_dataset(skeletons, facts, backbone)
+    return (None if config.features == "kinematic" else model), facts
+
+
+def _features(
+    model: Backbone | None,
+    skeletons: Path,
+    rows: np.ndarray,
+    parts: Parts,
+    config: ExtractConfig,
+    group: Group,
+    run: ExtractRun,
+) -> tuple[ClipFeatures, np.ndarray, np.ndarray]:
+    """Return how features are made, and those of whole and of masked clips, (n, D) each.
+
+    The first clips are the seen training clips; all scaling is by these alone.
+    """
+    network: Sequence[np.ndarray | None] = (None, None)
+    raw: Sequence[np.ndarray | None] = (None, None)
+    if model is not None:
+        network = compute_features(model, skeletons, rows, config, group, run)
+    if config.features != "backbone":
+        noise = random_order(len(rows), _frames(skeletons, config), config)
+        raw = compute_quantities(skeletons, rows, config.masked_frames, group, noise)
+    training = slice(0, len(parts.rows["seen_train"]))
+    made = ClipFeatures.of(
+        config.features,
+        None if network[0] is None else network[0][training],
+        None if raw[0] is None else raw[0][training],
+        config.components,
+    )
+    whole, masked = (made.join(v, q) for v, q in zip(network, raw, strict=True))
+    return made, whole, masked
 
 
 @torch.no_grad()
@@ -202,12 +256,13 @@ def _first_difference(expected: list[str], found: list[str]) -> str:
     return ""
 
 
-def _check_parts(parts: Parts, facts: dict[str, Any], backbone: Path) -> None:
+def _check_parts(parts: Parts, facts: dict[str, Any], backbone: Path | None) -> None:
     if parts.unseen and not len(parts.rows["unseen_test"]):
         names = ", ".join(parts.class_names[label] for label in parts.unseen)
         raise InputError(
             f"protocol {facts['protocol']!r} leaves no test clip of the unseen classes ({names}) "
-            f"in {parts.path}; choose another protocol or split for pretrain-backbone"
+            f"in {parts.path}; choose another protocol or split"
+            + (" for pretrain-backbone" if backbone is not None else "")
         )
     if facts.get("saw_unseen"):
         names = ", ".join(facts["saw_unseen"])
@@ -223,8 +278,13 @@ def _feature_set(
     masked: np.ndarray,
     config: ExtractConfig,
     facts: dict[str, Any],
-    backbone: Path,
+    backbone: Path | None,
+    made: ClipFeatures,
 ) -> FeatureSet:
+    by = {"backbone_digest": digest_file(backbone)} if made.needs_backbone and backbone else {}
+    names = [str(facts["backbone"])] if made.needs_backbone else []
+    names += [] if made.kinematic is None else ["kinematic"]
+    elsewhere = made.needs_backbone and bool(facts.get("trained_elsewhere", False))
     counts = [len(parts.rows[part]) for part in PARTS]
     drawn = config.random_frames if config.mask == "key-frames+random" else 0
     return FeatureSet(
@@ -238,7 +298,8 @@ def _feature_set(
         unseen=parts.unseen,
         attrs={
             "dataset": parts.dataset,
-            "backbone": facts["backbone"],
+            "source": made.source,
+            "backbone": "+".join(names),
             "split": facts["split"],
             "protocol": facts["protocol"],
             "P": config.masked_frames,
@@ -246,11 +307,12 @@ def _feature_set(
             "random_frames": drawn,
             "mask_seed": config.seed,
             "precision": config.precision,
-            "trained_elsewhere": bool(facts.get("trained_elsewhere", False)),
+            "trained_elsewhere": elsewhere,
             "saw_unseen": ", ".join(facts.get("saw_unseen") or ()),
-            "backbone_digest": digest_file(backbone),
             "skeletons_digest": parts.digest,
+            **by,
         },
+        made=made.state(),
     )
 
 

@@ -45,7 +45,11 @@ class FeatureSet:
     seen, unseen
         Labels the backbone was, and was not, trained on, in rising order.
     attrs
-        What they were made by: ``dataset``, ``backbone``, ``split``, ``protocol``, ``P`` ...
+        What they were made by: ``dataset``, ``backbone``, ``split``, ``protocol``, ``P``, and
+        ``source``: ``backbone``, ``kinematic`` or ``both`` ...
+    made
+        Arrays by which the same features of another clip are made, for
+        ``features.joined.ClipFeatures.restore``; none for a backbone's alone.
 
     Raises
     ------
@@ -62,6 +66,7 @@ class FeatureSet:
     seen: list[int]
     unseen: list[int]
     attrs: dict[str, Attribute] = field(default_factory=dict)
+    made: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that the arrays fit each other."""
@@ -110,6 +115,8 @@ def write_features(path: Path, features: FeatureSet) -> None:
         file.attrs.update(features.attrs)
         for name, kind in _COLUMNS.items():
             file[name] = np.asarray(getattr(features, name), kind)
+        for name, array in features.made.items():
+            file[f"made/{name}"] = array
         file["seen"] = np.asarray(features.seen, "i8")
         file["unseen"] = np.asarray(features.unseen, "i8")
         file.create_dataset("class_names", data=features.class_names, dtype=h5py.string_dtype())
@@ -153,6 +160,7 @@ def _from_file(file: h5py.File) -> FeatureSet:
         seen=file["seen"][:].tolist(),
         unseen=file["unseen"][:].tolist(),
         attrs=attrs,
+        made={name: array[:] for name, array in file.get("made", {}).items()},
     )
 
 

@@ -11,10 +11,11 @@ import click
 from smie_pipe.backbones.config import ExtractConfig, ExtractRun, PretrainConfig, PretrainRun
 from smie_pipe.commands.extract import run_extract
 from smie_pipe.commands.preprocess import run_preprocess
-from smie_pipe.commands.pretrain import resolve_splits, run_pretrain
+from smie_pipe.commands.pretrain import run_pretrain
 from smie_pipe.commands.zeroshot import results_of, run_zeroshot
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.simulation.config import SimulateConfig
+from smie_pipe.split_choice import resolve_splits
 from smie_pipe.stage import Stage, json_option, report
 from smie_pipe.study import Study, pass_study
 from smie_pipe.zeroshot.config import ZeroShotConfig, ZeroShotRun

@@ -15,6 +15,7 @@ from smie_pipe.backbones.config import PretrainConfig, PretrainRun
 from smie_pipe.backbones.pretrainings import pretraining_name, pretraining_seed
 from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.run_folder import Task
+from smie_pipe.split_choice import resolve_splits
 from smie_pipe.stage import (
     Stage,
     build_config,
@@ -24,7 +25,7 @@ from smie_pipe.stage import (
     report,
 )
 from smie_pipe.study import Study, pass_study
-from smie_pipe.zeroshot.splits import Split, resolve
+from smie_pipe.zeroshot.splits import Split
 
 if TYPE_CHECKING:
     from smie_pipe.backbones.pretraining.pretrain import PretrainReport
@@ -117,17 +118,6 @@ def pretrain_backbone(
             report(f"{name}: {made}", {**said, **made.as_dict()}, as_json)
         elif as_json:
             report("", {**said, "skipped": True}, as_json)
-
-
-def resolve_splits(study: Study, specs: Sequence[str]) -> list[Split]:
-    """Return the splits that ``specs`` name for the run folder's dataset, each once."""
-    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
-
-    run = study.run
-    with SkeletonFile(run.require(run.skeletons, "preprocess")) as clips:
-        dataset, names = clips.dataset, clips.class_names
-    found = [split for spec in specs for split in resolve(spec, dataset, names)]
-    return list({split.name: split for split in found}.values())
 
 
 def run_pretrain(

@@ -131,6 +131,29 @@ class SkeletonFile:
         """All clips (N, 3, T, 25, 2), float32, metres, on disk; index it to read."""
         return self._file["x"]
 
+    def place(self, rows: np.ndarray) -> np.ndarray | None:
+        """Return where the bodies of clips were before they were centred and turned.
+
+        Parameters
+        ----------
+        rows
+            Of the clips, any order.
+
+        Returns
+        -------
+        np.ndarray or None
+            (n, T, M, 4) float32: x, y, z of spine_shoulder in metres and the angle about y in
+            radians that each body was turned by; NaN in frames without the body. None where the
+            file does not say, as with clips that were prepared elsewhere.
+        """
+        if "place" not in self._file:
+            return None
+        order = np.argsort(rows, kind="stable")
+        read = self._file["place"][np.asarray(rows)[order]]
+        found = np.empty_like(read)
+        found[order] = read
+        return found
+
     @cached_property
     def label(self) -> np.ndarray:
         """Class of each clip, from 0, (N,) int64."""
@@ -196,7 +219,7 @@ class SkeletonFile:
         """Names of what is known of each clip."""
         import h5py
 
-        others = ("x", "class_names", "class_ids")
+        others = ("x", "place", "class_names", "class_ids")
         items = self._file.items()
         return [
             name for name, item in items if isinstance(item, h5py.Dataset) and name not in others

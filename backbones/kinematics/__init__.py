@@ -1,0 +1,1 @@
+"""Kinematic features: what can be measured on a clip without any training."""
