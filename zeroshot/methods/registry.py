@@ -94,6 +94,16 @@ def method_name(spec: str) -> str:
     )
 
 
+def reads_parts_of_speech(spec: str, own: str | None = None) -> bool:
+    """Return whether a method reads verbs and nouns: JPoSE, SynSE, or one that says so.
+
+    A method of the user's own, found at ``own`` where ``spec`` is not built in, says so by a class
+    attribute ``parts_of_speech = True``.
+    """
+    found = method_class(spec if spec in METHODS or own is None else own)
+    return bool(getattr(found, "parts_of_speech", spec in ("jpose", "synse")))
+
+
 def method_options(
     spec: str, options: Mapping[str, Any] | None = None, dataset: str | None = None
 ) -> dict[str, Any]:

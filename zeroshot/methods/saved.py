@@ -14,11 +14,10 @@ from typing import Any, Protocol, runtime_checkable
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from smie_pipe.backbones.tensor_files import Damaged, digest_tensors, pack, unpack
+from smie_pipe.backbones.tensor_files import Damaged, pack, unpack
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 from smie_pipe.zeroshot.methods.registry import METHODS, method_class, method_name
-from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 KEY = "smie-pipe method"
 VERSION = 1
@@ -148,13 +147,6 @@ def load_method(path: Path, own: str | None = None) -> Any:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: does not fit the method {spec!r}: {first}") from error
     return method
-
-
-def digest_texts(texts: ClassTexts) -> str:
-    """Return a digest of all tables of class texts, by which a model knows its own again."""
-    tables = {"sentence": texts.sentence, "verb": texts.verb, "noun": texts.noun}
-    tables |= {f"view {k}": view for k, view in enumerate(texts.views)}
-    return digest_tensors({name: t.float() for name, t in tables.items() if t is not None})
 
 
 def _opened(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -8,6 +8,7 @@ their unit, and the margin above which a label is more likely right than that no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ class Calibration:
 
 
 def calibrate(scores: Array, label: Array) -> Calibration:
-    """Return the calibration by scores of seen-class clips.
+    """Return the calibration by scores of seen-class clips against seen classes.
 
     Parameters
     ----------
@@ -55,32 +56,46 @@ def calibrate(scores: Array, label: Array) -> Calibration:
     Notes
     -----
     The method was trained on these classes, and names their clips more surely than those of
-    unseen ones: the shares kept are too high for these. With fewer than four seen classes
-    there is nothing to learn from, and nothing is refused.
+    unseen ones: the shares kept are too high for these. Methods that refit cheaply are trained
+    again without each group instead (`of_groups`).
     """
-    classes = scores.shape[1]
-    group = min(GROUP, classes // 2)
-    if group < 2 or not len(scores):
-        spread = float(scores.std()) if scores.size else 1.0
-        return Calibration(spread or 1.0, 0.0, 1.0, 0.0, 0.0, group, len(scores))
-    own, others, ways = [], [], []
+    size = group_size(scores.shape[1])
     draw = np.random.default_rng(SEED)
-    for _ in range(GROUPS):
-        chosen = draw.choice(classes, group, replace=False)
+    groups = []
+    for _ in range(GROUPS if size > 1 else 0):
+        chosen = draw.choice(scores.shape[1], size, replace=False)
         some = draw.choice(len(scores), min(len(scores), 100), replace=False)
-        part = scores[np.ix_(some, chosen)].astype(np.float64)
-        inside = np.isin(label[some], chosen)
+        groups.append((scores[np.ix_(some, chosen)], np.isin(label[some], chosen)))
+    return of_groups(groups, size)
+
+
+def group_size(classes: int) -> int:
+    """Return how many of the seen classes play a user's labels."""
+    return min(GROUP, classes // 2)
+
+
+def of_groups(groups: Sequence[tuple[Array, Array]], size: int) -> Calibration:
+    """Return the calibration by groups of labels and the clips scored against each.
+
+    A group has the scores (n, size) of some clips, and whether the clip's own class is among
+    its labels, (n,). Without groups (fewer than four seen classes) there is nothing to learn
+    from, and nothing is refused.
+    """
+    own, others, ways = [np.empty((0, 2))], [np.empty((0, 2))], []
+    for scores, inside in groups:
+        part = scores.astype(np.float64)
         above = part - part.mean(1, keepdims=True)
         ways.append(above.ravel())
         first, second = np.sort(part, axis=1)[:, [-1, -2]].T
         both = np.stack([first - second, above.max(1)], axis=1)
         own.append(both[inside])
         others.append(both[~inside])
-    unit = float(np.concatenate(ways).std()) or 1.0
+    unit = (float(np.concatenate(ways).std()) if ways else 0.0) or 1.0
     right, wrong = np.concatenate(own) / unit, np.concatenate(others) / unit
     none_below, kept, refused = threshold(right[:, 0], wrong[:, 0])
     background, _, _ = threshold(right[:, 1], wrong[:, 1])
-    return Calibration(unit, none_below, kept, refused, background, group, len(scores))
+    clips = sum(len(inside) for _, inside in groups)
+    return Calibration(unit, none_below, kept, refused, background, size, clips)
 
 
 def threshold(right: Array, wrong: Array) -> tuple[float, float, float]:

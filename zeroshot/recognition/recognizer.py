@@ -225,8 +225,13 @@ class Recognizer:
             for s in runs(path, margin, labels, seconds, config)
         ]
 
-    def recordings(self, source: Source, fps: float = FPS) -> Iterator[Recorded | str]:
-        """Yield the recordings of a file, folder or array; for one that cannot be read, why."""
+    def recordings(
+        self, source: Source, fps: float = FPS, *, whole: bool = False
+    ) -> Iterator[Recorded | str]:
+        """Yield the recordings of a file, folder or array; for one that cannot be read, why.
+
+        ``whole``: also those whose labels say their actions come as one.
+        """
         if isinstance(source, np.ndarray):
             yield from_array(source, fps=fps)
         else:
@@ -234,7 +239,7 @@ class Recognizer:
             if path.suffix == ".npy":
                 yield from_array(_load_array(path), path.stem, fps)
             else:
-                yield from recorded(path, self._recipe)
+                yield from recorded(path, self._recipe, whole=whole)
 
     def near_twins(self, labels: Sequence[str]) -> list[tuple[str, str, float]]:
         """Return pairs of labels that are nearly the same text to the model, nearest first."""
@@ -242,24 +247,33 @@ class Recognizer:
         return self._texts.near_twins(labels)
 
     @torch.no_grad()
-    def features(self, x: np.ndarray) -> torch.Tensor:
-        """Return the features of clips (N, 3, 50, 25, 2), (N, D) float32."""
+    def features(self, x: np.ndarray, place: np.ndarray | None = None) -> torch.Tensor:
+        """Return the features of clips (N, 3, 50, 25, 2), (N, D) float32.
+
+        ``place`` (N, 50, 2, 4): where the bodies were, as in skeletons.h5, where it is known.
+        """
         parts = []
         for first in range(0, len(x), BATCH):
             clips = np.ascontiguousarray(x[first : first + BATCH], np.float32)
             network = None
             if self._network is not None:
                 network = self._network(torch.from_numpy(clips).to(self.device)).float().cpu()
-            made = self._features.from_clips(clips, None if network is None else network.numpy())
+            where = None if place is None else place[first : first + BATCH]
+            network_v = None if network is None else network.numpy()
+            made = self._features.from_clips(clips, network_v, where)
             parts.append(torch.from_numpy(np.ascontiguousarray(made)))
         return torch.cat(parts)
 
-    def score(self, x: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    def score(
+        self, x: np.ndarray, labels: Sequence[str], place: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the method's scores of clips (N, 3, 50, 25, 2) against labels, (N, K)."""
-        return self._score(x, self._texts.of(labels))
+        return self._score(x, self._texts.of(labels), place)
 
-    def _score(self, x: np.ndarray, table: ClassTexts) -> np.ndarray:
-        return self._method.score(self.features(x), table).numpy()
+    def _score(
+        self, x: np.ndarray, table: ClassTexts, place: np.ndarray | None = None
+    ) -> np.ndarray:
+        return self._method.score(self.features(x, place), table).numpy()
 
     def _named(
         self, batch: Sequence[ClipToName], labels: Sequence[str], table: ClassTexts

@@ -11,10 +11,10 @@ import numpy as np
 
 from smie_pipe.preprocessing.body import JOINTS
 from smie_pipe.preprocessing.clips.recipe import prepare
-from smie_pipe.preprocessing.clips.tracking import choose_bodies, cut
+from smie_pipe.preprocessing.clips.tracking import choose_bodies
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.raw.records import RawBodies
+from smie_pipe.preprocessing.raw.records import RawBodies, cut
 from smie_pipe.zeroshot.recognition.segments import Windows
 
 FPS = 30.0
@@ -70,8 +70,15 @@ def recipe_config(recipe: Mapping[str, Any]) -> PreprocessConfig:
     )
 
 
-def recorded(source: Path, config: PreprocessConfig) -> Iterator[Recorded | str]:
+def recorded(
+    source: Path, config: PreprocessConfig, *, whole: bool = False
+) -> Iterator[Recorded | str]:
     """Yield the recordings of a file or folder; for one that cannot be read, why.
+
+    Parameters
+    ----------
+    whole
+        Leave the labels beside recordings aside: each comes as one, uncut.
 
     Raises
     ------
@@ -80,7 +87,7 @@ def recorded(source: Path, config: PreprocessConfig) -> Iterator[Recorded | str]
     """
     from smie_pipe.preprocessing.layouts.read import read_recordings
 
-    for reading in read_recordings(source, config):
+    for reading in read_recordings(source, config, whole=whole):
         for finding in reading.findings:
             if finding.severity == "damaged":
                 yield finding.detail

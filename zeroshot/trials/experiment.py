@@ -19,7 +19,7 @@ from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
-from smie_pipe.zeroshot.methods.registry import method_class
+from smie_pipe.zeroshot.methods.registry import method_class, reads_parts_of_speech
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.texts.embeddings import class_texts
 from smie_pipe.zeroshot.training.held_out import FEWEST
@@ -287,12 +287,8 @@ def _tasks(
 
 
 def needs_parts(variant: Variant) -> bool:
-    """Return whether a method reads verbs and nouns: JPoSE, SynSE, or one that says so.
-
-    A method of the user's own says so by a class attribute ``parts_of_speech = True``.
-    """
-    by_default = variant.method in ("jpose", "synse")
-    return bool(getattr(method_class(variant.spec), "parts_of_speech", by_default))
+    """Return whether a variant's method reads verbs and nouns."""
+    return reads_parts_of_speech(variant.spec)
 
 
 def _check_tasks(tasks: Sequence[Task]) -> None:

@@ -12,7 +12,7 @@ from smie_pipe.backbones.tensor_files import pack, unpack
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.base import TrainingData, fit
 from smie_pipe.zeroshot.methods.registry import METHODS, build_method, method_options
-from smie_pipe.zeroshot.methods.saved import KEY, digest_texts, load_method, save_method
+from smie_pipe.zeroshot.methods.saved import KEY, load_method, save_method
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 SHORT = {"epochs": 2, "cycles": 1, "cycle": 4, "steps": 5, "latent": 4, "batch": 16}
@@ -157,8 +157,3 @@ def test_a_method_without_state_is_not_saved(tmp_path):
     path = tmp_path / "method.safetensors"
     assert not save_method(path, Unsavable(), "file.py:Unsavable", {}, FACTS)
     assert not path.exists()
-
-
-def test_the_digest_of_texts_tells_other_texts():
-    assert digest_texts(texts(3, 1)) == digest_texts(texts(3, 1))
-    assert digest_texts(texts(3, 1)) != digest_texts(texts(3, 2))
