@@ -23,6 +23,7 @@ from smie_pipe.commands.inspect import inspect
 from smie_pipe.commands.predict import predict
 from smie_pipe.commands.preprocess import preprocess
 from smie_pipe.commands.pretrain import pretrain_backbone
+from smie_pipe.commands.report import report
 from smie_pipe.commands.simulate import simulate
 from smie_pipe.commands.view import view
 from smie_pipe.commands.zeroshot import zeroshot
@@ -39,6 +40,7 @@ COMMANDS: tuple[click.Command, ...] = (
     zeroshot,
     demo,
     simulate,
+    report,
     inspect,
     view,
     export_model,

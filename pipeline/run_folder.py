@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +18,12 @@ from smie_pipe.backbones.hardware.distributed import is_main, join, size
 from smie_pipe.backbones.pretrainings import pretraining_name, split_and_number
 from smie_pipe.preprocessing.foundation.digests import digest_file, digest_json
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
+from smie_pipe.preprocessing.foundation.locks import Lock, whoami
+from smie_pipe.preprocessing.foundation.whole_files import sweep
+from smie_pipe.record import Record
 
-FORMAT = "smie-pipe run"
+LOCKS = ".locks"
+"""Folder of the lock files in a run folder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +41,10 @@ class Task:
     seed: int | None = None
     modernise: Callable[[dict[str, Any]], dict[str, Any]] = dict
     """Turns the options that an older version recorded into today's names and values."""
+    reads: tuple[Path, ...] = ()
+    """Files of the run folder that are read; nobody may replace them meanwhile."""
+    alone: bool = True
+    """Whether one process at a time makes the output; results are gathered by several."""
 
     @property
     def fingerprint(self) -> str:
@@ -49,7 +58,7 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self.skeletons = path / "skeletons.h5"
-        self._record = path / "run.json"
+        self.record = Record(path / "run.json", path / LOCKS / "run.json.lock")
 
     def split(self, name: str) -> Path:
         """Return the folder of a split."""
@@ -88,51 +97,62 @@ class RunFolder:
         return path
 
     def digest(self, path: Path) -> str:
-        """Return a file's digest; taken from the record while size and time are unchanged."""
+        """Return the digest of a file's content, read once a process while it is unchanged."""
         stat = path.stat()
-        for entry in self.records().values():
-            made = entry.get("output", {})
-            same = (str(path.relative_to(self.path)), stat.st_size, stat.st_mtime_ns)
-            if same == (made.get("path"), made.get("size"), made.get("mtime_ns")):
-                return made["digest"]
-        return digest_file(path)
+        return _digest(path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return what ran, by task key; empty in a new folder."""
-        if not self._record.is_file():
-            return {}
-        try:
-            content = json.loads(self._record.read_text(encoding="utf-8"))
-            if content.get("format") == FORMAT:
-                return content["stages"]
-        except (ValueError, KeyError, AttributeError):
-            pass
-        raise InputError(
-            f"{self._record}: expected a record written by smie-pipe, found something else; "
-            "move it away or give another --run folder"
-        )
+        return self.record.stages()
 
     def is_done(self, task: Task, *, overwrite: bool) -> bool:
         """Return whether the task's output is there, whole and made in just this way.
 
-        Under torchrun the main process looks and all get its answer.
+        Where it is not, this process holds the output alone and shares what the task reads until
+        `recording` ends, so that no other makes the one or replaces the other meanwhile. Under
+        torchrun the main process looks and all get its answer.
 
         Raises
         ------
         InputError
-            If an output is there that other inputs or options made and ``overwrite`` is off.
+            If an output is there that other inputs or options made and ``overwrite`` is off; if
+            what the task reads is not what was recorded; `Busy` if another process is at it.
         """
-        return not overwrite and _agreed(lambda: self._is_made(task))
+        return _agreed(lambda: self._look(task, overwrite))
+
+    def _look(self, task: Task, overwrite: bool) -> bool:
+        self._hold(task)
+        try:
+            for path in task.reads:
+                check_chain(self, path)
+            sweep(task.output.parent)
+            done = self._is_made(task) if not overwrite else False
+        except BaseException:
+            self.let_go(task)
+            raise
+        if done:
+            self.let_go(task)
+        return done
 
     def _is_made(self, task: Task) -> bool:
         if not task.output.exists():
             return False
-        entry = self.records().get(task.key)
+        entry = self._recovered(task) or self.records().get(task.key)
         if entry and _made_so(entry, task):
             if self.digest(task.output) == entry["output"]["digest"]:
                 return True
             raise InputError(f"{task.output} was changed since it was made; {_REMEDY}")
         raise InputError(f"{task.output} exists, {_difference(entry, task)}; {_REMEDY}")
+
+    def _recovered(self, task: Task) -> dict[str, Any] | None:
+        """Complete the note of an output whose process was killed before it could."""
+        begun = self.record.begun().get(task.key)
+        if begun is None or self.digest(task.output) == begun["before"]:
+            return None
+        entry = {**begun, "output": self._output(task.output)}
+        del entry["before"]
+        self.record.note(task.key, entry)
+        return entry
 
     @contextmanager
     def recording(self, task: Task, **facts: Any) -> Iterator[None]:
@@ -141,36 +161,119 @@ class RunFolder:
         Under torchrun the main process writes, and all wait until the note is there.
         """
         started, clock = datetime.now(timezone.utc), time.monotonic()
-        yield
-        if is_main():
-            seconds = round(time.monotonic() - clock, 2)
-            entry = {**self._entry(task), "seconds": seconds, **facts}
-            entry["started"] = started.isoformat(timespec="seconds")
-            self._write({**self.records(), task.key: entry})
+        entry = {**self._entry(task), **facts, "started": started.isoformat(timespec="seconds")}
+        _agreed(lambda: self._begin(task, entry))
+        try:
+            yield
+            if is_main():
+                seconds = {"seconds": round(time.monotonic() - clock, 2)}
+                self.record.note(
+                    task.key, {**entry, **seconds, "output": self._output(task.output)}
+                )
+        finally:
+            self.let_go(task)
         if size() > 1:
             join("cpu").wait()
 
+    def _begin(self, task: Task, entry: dict[str, Any]) -> bool:
+        self._hold(task)
+        before = self.digest(task.output) if task.output.is_file() else None
+        self.record.begin(task.key, {**entry, "before": before})
+        return True
+
     def _entry(self, task: Task) -> dict[str, Any]:
-        stat = task.output.stat()
         return {
             "fingerprint": task.fingerprint,
             "options": dict(task.options),
             "seed": task.seed,
             "inputs": dict(task.inputs),
-            "output": {
-                "path": str(task.output.relative_to(self.path)),
-                "digest": digest_file(task.output),
-                "size": stat.st_size,
-                "mtime_ns": stat.st_mtime_ns,
-            },
             "versions": provenance.versions(),
             "commit": provenance.commit(),
+            "host": socket.gethostname(),
+            "command": whoami()["command"],
         }
 
-    def _write(self, stages: Mapping[str, Any]) -> None:
-        content = {"format": FORMAT, "version": 1, "stages": stages}
-        with replace_when_whole(self._record) as temporary:
-            temporary.write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
+    def _output(self, path: Path) -> dict[str, Any]:
+        return {
+            "path": path.relative_to(self.path).as_posix(),
+            "digest": self.digest(path),
+            "size": path.stat().st_size,
+        }
+
+    def _hold(self, task: Task) -> None:
+        """Take the output's lock, alone, and those of what the task reads, shared."""
+        wanted = [(path, True) for path in task.reads]
+        wanted += [(task.output, False)] if task.alone else []
+        for path, shared in wanted:
+            place = self._lock(path)
+            if place not in _HELD:
+                lock = Lock(place, str(path))
+                try:
+                    lock.take(shared=shared)
+                except InputError:
+                    self.let_go(task)
+                    raise
+                _HELD[place] = lock
+
+    def let_go(self, task: Task) -> None:
+        """Give back the locks that `is_done` took; `recording` does so at its end."""
+        for path in (*task.reads, task.output):
+            lock = _HELD.pop(self._lock(path), None)
+            if lock is not None:
+                lock.give_back()
+
+    def _lock(self, path: Path) -> Path:
+        name = path.resolve().relative_to(self.path.resolve()).as_posix().replace("/", "__")
+        return self.path.resolve() / LOCKS / f"{name}.lock"
+
+
+_HELD: dict[Path, Lock] = {}
+"""The locks that this process holds, by their files."""
+
+
+@functools.lru_cache(maxsize=256)
+def _digest(path: Path, *_: int) -> str:
+    return digest_file(path)
+
+
+def check_chain(run: RunFolder, path: Path) -> None:
+    """Refuse a file of the run folder that is not what was recorded, or whose inputs are not.
+
+    The whole chain is looked at: features of a backbone of clips that are there no more are
+    refused as features, with the stage to run. A file that was laid in by hand, and an input
+    that lies here no more, cannot be checked.
+
+    Raises
+    ------
+    InputError
+        With what differs, and the stage that makes it anew.
+    """
+    name = path.relative_to(run.path).as_posix()
+    stages = run.records()
+    found = [(k, e) for k, e in stages.items() if e.get("output", {}).get("path") == name]
+    if not found or not path.is_file():
+        return
+    digest = run.digest(path)
+    key, entry = max(
+        found, key=lambda one: (one[1]["output"]["digest"] == digest, one[1]["started"])
+    )
+    stage, split, *_ = [*key.split("/"), ""]
+    again = f"run `{stage}{f' --split {split}' if split else ''} ... --overwrite`"
+    if digest != entry["output"]["digest"]:
+        raise InputError(
+            f"{path} is not what run.json recorded: it was changed or damaged since; {again}"
+        )
+    beside = {"skeletons": run.skeletons, "backbone": path.with_name("backbone.safetensors")}
+    for kind, digest in entry["inputs"].items():
+        source = beside.get(kind)
+        if source is None or not source.is_file():
+            continue
+        if run.digest(source) != digest:
+            raise InputError(
+                f"{path} was made from another {source.name} than {source}, which was made or "
+                f"changed since; {again}"
+            )
+        check_chain(run, source)
 
 
 def _agreed(look: Callable[[], bool]) -> bool:

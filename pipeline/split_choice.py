@@ -22,7 +22,7 @@ def stand_for(
     the user's own by those ``present``. A name that stands for nothing comes back as it is.
     """
     from smie_pipe.zeroshot.splits import resolve
-    from smie_pipe.zeroshot.trials.results import split_set
+    from smie_pipe.zeroshot.trials.summaries import split_set
 
     found: list[str] = []
     for name in names:

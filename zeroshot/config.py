@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
+from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.preprocessing.foundation.options import Option, check
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "all": (
-        "smie",
-        "smie-wo-l2",
-        "devise",
-        "relationnet",
-        "revise",
-        "jpose",
-        "cada-vae",
-        "synse",
-        "ridge",
-        "prototypes",
-    ),
-    "ablation": (
-        "smie",
-        "smie-wo-l2",
-        "smie:negatives=roll",
-        "smie:layer_norm=train",
-        "smie:layer_norm=none",
-        "smie:estimator=infonce",
-    ),
-}
-"""Several methods by one name: those of the paper, and SMIE with one thing changed at a time."""
 
 LABELS = "labels"
 SENTENCE_BERT = "all-mpnet-base-v2"
@@ -45,12 +25,32 @@ class TextSource:
     combine: Literal["views", "concat", "mean"] = "views"
     centred: bool = False
 
+    @cached_property
+    def digest(self) -> str:
+        """Eight digits of what files and folders named here hold; empty where none are.
+
+        Files of one name in two folders are two sources, and one file in two places is one.
+        """
+        own = re.match(r"(?i).+\.csv(?=:|$)", self.text)
+        places = ([Path(own[0])] if own else []) + [Path(self.model)]
+        files = [path for place in places for path in _files(place)]
+        whole = "".join(digest_file(path) for path in files)
+        return hashlib.sha256(whole.encode()).hexdigest()[:8] if files else ""
+
     @property
     def name(self) -> str:
         """What the texts are called in tables and folders: source, and how it is combined."""
         several = "+" in self.text or ".csv" in self.text.lower()
         combined = f"-{self.combine}" if several and self.combine != "views" else ""
         return Path(self.text).name + combined + "-centred" * self.centred
+
+
+def _files(place: Path) -> list[Path]:
+    """Return the file, or a model's files in a folder; none where it is a name only."""
+    if place.is_dir():
+        kinds = (".json", ".safetensors", ".txt")
+        return sorted(path for path in place.rglob("*") if path.suffix in kinds)
+    return [place] if place.is_file() else []
 
 
 @dataclass(frozen=True)
@@ -223,6 +223,14 @@ class ZeroShotRun:
             "Output",
         ),
     ] = True
+
+    only: Annotated[
+        bool,
+        Option("Print what was asked for and nothing else that lies in the run folder.", "Output"),
+    ] = False
+    per_split: Annotated[
+        bool, Option("Print a column for every split beside the mean.", "Output")
+    ] = False
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all of them in one message."""

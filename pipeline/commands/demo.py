@@ -12,7 +12,7 @@ from smie_pipe.backbones.config import ExtractConfig, ExtractRun, PretrainConfig
 from smie_pipe.commands.extract import run_extract
 from smie_pipe.commands.preprocess import run_preprocess
 from smie_pipe.commands.pretrain import run_pretrain
-from smie_pipe.commands.zeroshot import results_of, run_zeroshot
+from smie_pipe.commands.zeroshot import draw_figures, results_of, run_zeroshot
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.simulation.config import SimulateConfig
 from smie_pipe.split_choice import resolve_splits
@@ -62,6 +62,7 @@ def demo(study: Study, splits: int, layout: str, as_json: bool) -> None:
     results = run_demo(study, splits, layout)
     text, values = results_of(results)
     report(f"{text}\n\nSIMULATED DATA. {SAID}", {"simulated": True, **values}, as_json)
+    draw_figures(study, results, ZeroShotConfig())
 
 
 def run_demo(study: Study, splits: int, layout: str) -> Results:
@@ -88,4 +89,8 @@ def run_demo(study: Study, splits: int, layout: str) -> Results:
         run_extract(study, split.name, ExtractConfig(), ExtractRun())
     logger.info("5/5 zeroshot: SMIE, and ridge regression as the floor")
     zero_shot = ZeroShotConfig(method=("smie", "ridge"), text_model=(TEXT_MODEL,))
-    return run_zeroshot(study, [split.name for split in chosen], zero_shot, ZeroShotRun())
+    names = [split.name for split in chosen]
+    results, failed = run_zeroshot(study, names, zero_shot, ZeroShotRun())
+    if failed is not None:
+        raise failed
+    return results

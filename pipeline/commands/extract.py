@@ -156,13 +156,14 @@ def run_extract(
         options={**dataclasses.asdict(config), **(classes or {})},
         inputs=inputs,
         modernise=_modern,
+        reads=(run.skeletons,) if backbone is None else (run.skeletons, backbone),
     )
     if run.is_done(task, overwrite=overwrite):
         logger.info("extract: %s is made already, by the same inputs and options", task.output)
         return None
     from smie_pipe.backbones.features.extract import extract as extract_features
 
-    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+    with run.recording(task, device=study.torch_device(), how=dataclasses.asdict(how)):
         return extract_features(
             run.skeletons,
             backbone,

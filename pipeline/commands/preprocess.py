@@ -55,8 +55,10 @@ def preprocess(
     """Read the raw recordings under SOURCE into skeletons.h5.
 
     SOURCE is a folder or zip of NTU .skeleton files, a folder of PKU-MMD, own recordings in
-    either layout with a classes.csv (id,name), or the field's ready-made arrays. Damaged files
-    are recorded in the output and end the stage with exit code 1.
+    either layout with a classes.csv (id,name), the field's ready-made arrays, or files of other
+    body trackers (Azure Kinect, ZED, MediaPipe, BVH and more), labelled by names as NTU's or by
+    a labels.csv (file,label). Damaged files are recorded in the output and end the stage with
+    exit code 1.
     """
     config = build_config(PreprocessConfig, values)
     how = build_config(PreprocessRun, values)
@@ -135,5 +137,7 @@ def _inputs(folder: Path) -> Iterator[Path]:
 
 def _beside(config: PreprocessConfig) -> dict[str, str]:
     """Return fingerprints of the files and folders that options name beside the source."""
-    named = {name: getattr(config, name) for name in ("missing_list", "classes", *FOLDERS)}
+    named = {
+        name: getattr(config, name) for name in ("missing_list", "classes", "markers", *FOLDERS)
+    }
     return {name: _fingerprint(Path(path)) for name, path in named.items() if path is not None}

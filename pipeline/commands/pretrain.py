@@ -5,15 +5,28 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from smie_pipe.backbones.config import PretrainConfig, PretrainRun
+from smie_pipe.backbones.hardware.distributed import is_main
 from smie_pipe.backbones.pretrainings import pretraining_name, pretraining_seed
+from smie_pipe.backbones.recipes import (
+    RECIPES,
+    SMALL_BELOW,
+    choose_recipe,
+    in_words,
+    recorded,
+    resolve_recipe,
+)
+from smie_pipe.preprocessing.datasets import DATASETS
 from smie_pipe.preprocessing.foundation.digests import digest_file
+from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.options import choices
 from smie_pipe.run_folder import Task
 from smie_pipe.split_choice import resolve_splits
 from smie_pipe.stage import (
@@ -76,6 +89,16 @@ logger = logging.getLogger(__name__)
     "SPLIT/pretraining-2/ and so on, and later stages take them all. One backbone more or less "
     "moves a split's accuracy by points.",
 )
+@click.option(
+    "--recipe",
+    type=click.Choice(["auto", *RECIPES]),
+    default="auto",
+    show_default=True,
+    help="Defaults of the options below. "
+    + "; ".join(f"{name}: {in_words(name)}" for name in RECIPES)
+    + f". auto: paper on {', '.join(DATASETS)}, small on own data below {SMALL_BELOW} training "
+    "clips. Options that are given count before it.",
+)
 @config_options(PretrainConfig)
 @config_options(PretrainRun)
 @overwrite_option
@@ -88,6 +111,7 @@ def pretrain_backbone(
     weights: Path | None,
     allow_seen_unseen: bool,
     pretrainings: int,
+    recipe: str,
     overwrite: bool,
     as_json: bool,
     **values: Any,
@@ -99,6 +123,8 @@ def pretrain_backbone(
     last checkpoint.
     """
     config = build_config(PretrainConfig, values)
+    if weights is None:
+        config = choose_config(study, recipe, protocol, given(PretrainConfig))
     how = build_config(PretrainRun, values)
     if weights is not None and pretrainings > 1:
         raise click.UsageError(
@@ -120,6 +146,33 @@ def pretrain_backbone(
             report("", {**said, "skipped": True}, as_json)
 
 
+def given(cls: type) -> dict[str, Any]:
+    """Return the fields of ``cls`` that the user gave in this command, by option or file."""
+    ctx = click.get_current_context()
+    return {
+        choice.name: ctx.params[choice.name]
+        for choice in choices(cls)
+        if ctx.get_parameter_source(choice.name) is not ParameterSource.DEFAULT
+    }
+
+
+def choose_config(
+    study: Study, recipe: str, protocol: str, asked: Mapping[str, Any]
+) -> PretrainConfig:
+    """Return the training's choices: those asked for, the rest by the recipe."""
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    with SkeletonFile(study.run.require(study.run.skeletons, "preprocess")) as clips:
+        dataset, training = clips.dataset, int((clips.protocol(protocol) == 1).sum())
+    name, reason = choose_recipe(recipe, dataset, training)
+    if reason and is_main():
+        logger.info("recipe %s (%s): %s", name, reason, in_words(name))
+    try:
+        return resolve_recipe(name, asked)
+    except InputError as error:
+        raise click.UsageError(str(error)) from error
+
+
 def run_pretrain(
     study: Study,
     split: Split,
@@ -137,7 +190,7 @@ def run_pretrain(
     ``number``: which of the split's pretrainings, from 1.
     """
     run, seed = study.run, pretraining_seed(study.seed, number)
-    options = {**dataclasses.asdict(config), "protocol": protocol, "unseen": list(split.unseen)}
+    options = {**recorded(config), "protocol": protocol, "unseen": list(split.unseen)}
     inputs = {"skeletons": run.digest(run.skeletons)}
     if weights is not None:
         inputs["weights"] = digest_file(weights)
@@ -150,11 +203,12 @@ def run_pretrain(
         inputs=inputs,
         seed=seed,
         modernise=modernise,
+        reads=(run.skeletons,),
     )
     if run.is_done(task, overwrite=overwrite):
         logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
         return None
-    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
+    with run.recording(task, device=study.torch_device(), how=dataclasses.asdict(how)):
         if weights is not None:
             return _adopt(
                 run.skeletons, weights, task.output, split, protocol, config,

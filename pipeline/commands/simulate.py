@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from smie_pipe.preprocessing.simulation.config import SimulateConfig
+from smie_pipe.preprocessing.trackers.joints.kinds import WRITABLE
 from smie_pipe.stage import Stage, build_config, config_options, json_option, report
 from smie_pipe.study import Study, pass_study
 
@@ -21,7 +22,13 @@ from smie_pipe.study import Study, pass_study
     show_default=True,
     help="How many classes, their names with commas between, or all.",
 )
-@config_options(SimulateConfig, skip=["classes", "seed"])
+@click.option(
+    "--as",
+    "tracker",
+    type=click.Choice(WRITABLE),
+    help="Write another body tracker's files, in place of a Kinect v2's (see docs/trackers.md).",
+)
+@config_options(SimulateConfig, skip=["classes", "seed", "tracker"])
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes.")
 @json_option
 @pass_study
@@ -32,7 +39,8 @@ def simulate(
 
     Real formats, invented people: a kinematic body acts out classes of NTU RGB+D before a
     sensor with noise, dropped frames and phantom bodies. For demos, tests and benchmarks;
-    what is measured on it says nothing about a real data set.
+    what is measured on it says nothing about a real data set. With --as the files are those
+    of another body tracker, one a clip; TRC and BVH hold one of two persons.
     """
     from smie_pipe.preprocessing.simulation.simulate import simulate as write
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ from smie_pipe.study import Study, pass_study
 from smie_pipe.zeroshot.config import ZeroShotConfig, ZeroShotRun
 
 if TYPE_CHECKING:
+    from smie_pipe.zeroshot.trials.experiment import SomeFailed
     from smie_pipe.zeroshot.trials.results import Results
 
 logger = logging.getLogger(__name__)
@@ -59,17 +62,42 @@ def zeroshot(
     """
     config = build_config(ZeroShotConfig, values)
     how = build_config(ZeroShotRun, {**values, "overwrite": overwrite})
-    results = run_zeroshot(study, names, config, how)
-    report(*results_of(results), as_json)
+    results, failed = run_zeroshot(study, names, config, how)
+    report(*results_of(results, how), as_json)
+    draw_figures(study, results, config)
+    if failed is not None:
+        raise failed
 
 
-def results_of(results: Results) -> tuple[str, dict[str, Any]]:
+def results_of(results: Results, how: ZeroShotRun | None = None) -> tuple[str, dict[str, Any]]:
     """Return the tables as text, and the summary as plain values."""
     from smie_pipe.zeroshot.tables.tables import tables
 
-    text = "\n\n".join(table.text() for table in tables(results))
-    summary = [dataclasses.asdict(row) for row in results.summary()]
-    return text, {"results": str(results.run_dir / "results.json"), "summary": summary}
+    how = how or ZeroShotRun()
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    found = tables(results, only=how.only, per_split=how.per_split)
+    text = "\n\n".join(table.text(width) for table in found)
+    values = {
+        "results": str(results.run_dir / "results.json"),
+        "summary": [dataclasses.asdict(row) for row in results.of_interest().summary()],
+        "also": [dataclasses.asdict(row) for row in results.others().summary()],
+    }
+    return text, values
+
+
+def draw_figures(study: Study, results: Results, config: ZeroShotConfig) -> None:
+    """Draw the figures of what was asked for; one that fails costs nothing but itself."""
+    if not (config.figures and is_main()):
+        return
+    from smie_pipe.zeroshot.tables.figures import draw
+
+    run = study.run
+    there = run.pretrainings_with("features.h5")
+    features = {pretraining_name(*pair): run.features(*pair) for pair in there}
+    shown = results.of_interest()
+    splits = {entry.split for entry in shown.entries}
+    drawn = draw(shown, {k: v for k, v in features.items() if k in splits}, study.seed)
+    logger.info("%d figures lie in %s, beside the results they show", len(drawn), run.path)
 
 
 def split_names(run: RunFolder, names: Sequence[str]) -> list[str]:
@@ -104,9 +132,9 @@ def _check_backbones(run: RunFolder, splits: Sequence[str]) -> None:
 
 def run_zeroshot(
     study: Study, names: Sequence[str], config: ZeroShotConfig, how: ZeroShotRun
-) -> Results:
-    """Run every method on the chosen splits; return all results of the run folder."""
-    from smie_pipe.zeroshot.trials.experiment import run_experiments
+) -> tuple[Results, SomeFailed | None]:
+    """Run every method on the chosen splits; return the results and what failed, if any did."""
+    from smie_pipe.zeroshot.trials.experiment import SomeFailed, run_experiments
     from smie_pipe.zeroshot.trials.results import read_results
 
     run = study.run
@@ -122,15 +150,19 @@ def run_zeroshot(
         options=dataclasses.asdict(config),
         inputs={split: run.digest(path) for split, path in features.items()},
         seed=study.seed,
+        reads=tuple(features.values()),
+        alone=False,
     )
-    with run.recording(task, device=study.device, how=dataclasses.asdict(how)):
-        if is_main():
-            device = study.torch_device()
-            run_experiments(features, run.path, config, seed=study.seed, device=device, run=how)
-    results = read_results(run.path)
-    if config.figures and is_main():
-        from smie_pipe.zeroshot.tables.figures import draw
-
-        drawn = draw(results, features, study.seed)
-        logger.info("%d figures lie in %s, beside the results they show", len(drawn), run.path)
-    return results
+    run.is_done(task, overwrite=True)  # each training tells by itself whether it is done
+    failed = None
+    device = study.torch_device()
+    with run.recording(task, device=device, how=dataclasses.asdict(how)):
+        if not is_main():
+            return read_results(run.path), None
+        try:
+            results = run_experiments(
+                features, run.path, config, seed=study.seed, device=device, run=how
+            )
+        except SomeFailed as error:
+            results, failed = error.results, error
+    return results, failed

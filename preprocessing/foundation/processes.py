@@ -15,6 +15,19 @@ def available_processors() -> int:
     return os.cpu_count() or 1
 
 
+def is_alive(pid: int) -> bool:
+    """Return whether a process of that number runs on this host."""
+    if os.name == "nt":  # there os.kill ends the process; whoever cannot ask takes it for alive
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def start_worker() -> None:
     """Leave Ctrl-C to the parent, and end with it even if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

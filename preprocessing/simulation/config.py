@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from smie_pipe.preprocessing.foundation.options import Option, check
+from smie_pipe.preprocessing.trackers.joints.kinds import WRITABLE
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,14 @@ class SimulateConfig:
             "split lists)."
         ),
     ] = "ntu"
+    tracker: Annotated[
+        str | None,
+        Option(
+            "Write the files of another body tracker, made from the Kinect v2's joints, "
+            "in place of .skeleton files.",
+            among=WRITABLE,
+        ),
+    ] = None
     classes: Annotated[
         int | tuple[str, ...] | None,
         Option(
@@ -95,6 +104,11 @@ class SimulateConfig:
         lonely = self.layout == "pku" and self.performers == 1
         short, long = self.frames
         others = (
+            (
+                self.layout == "pku" and self.tracker is not None,
+                f"layout pku is the Kinect's own; trackers' files are one a clip, so leave "
+                f"out --layout pku or --as {self.tracker}",
+            ),
             (lonely, "performers must be at least 2 for pku, whose split lists test one, got 1"),
             (
                 self.frames[0] > self.frames[1],

@@ -1,4 +1,4 @@
-"""Clips in the layout of NTU RGB+D: one ``.skeleton`` file for each clip and camera."""
+"""Clips in the layout of NTU RGB+D, a file for each clip and camera, ``.skeleton`` or other."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from smie_pipe.preprocessing.raw.records import TRACKED, RawBodies
 from smie_pipe.preprocessing.simulation.config import SimulateConfig
 from smie_pipe.preprocessing.simulation.kinect_text import FIRST_BODY_ID, Track, ntu_text
 from smie_pipe.preprocessing.simulation.scenes import simulate_clip, stream, stretch
 from smie_pipe.preprocessing.simulation.sensor import Seen, make_camera, observe, phantom
+from smie_pipe.preprocessing.trackers.writers.formats import FORMATS, written
 
 Key = tuple[int, int, int, int]  # repetition, performer, camera, class id, all from 1
 Job = tuple[Path, SimulateConfig, list[str], Key]
@@ -42,7 +44,7 @@ def _keys(config: SimulateConfig, classes: int) -> list[Key]:
 
 
 def _write_clip(job: Job) -> int:
-    """Write one ``.skeleton`` file; return 1."""
+    """Write the file of one clip; return 1."""
     folder, config, classes, (repetition, performer, camera, class_id) = job
     name = classes[class_id - 1]
     setup = 1 + (performer + repetition - 2) % config.setups
@@ -57,9 +59,29 @@ def _write_clip(job: Job) -> int:
     rng = stream(config.seed, "sensor " + name, performer, repetition, camera)
     view = make_camera(camera, stream(config.seed, "setup", setup))
     tracks, frames = tracked(observe(view.sees(room), config.noise, rng), config, rng)
-    file = f"S{setup:03d}C{camera:03d}P{performer:03d}R{repetition:03d}A{class_id:03d}.skeleton"
-    (folder / file).write_bytes(ntu_text(tracks, frames, rng))
+    stem = f"S{setup:03d}C{camera:03d}P{performer:03d}R{repetition:03d}A{class_id:03d}"
+    if config.tracker is None:
+        (folder / f"{stem}.skeleton").write_bytes(ntu_text(tracks, frames, rng))
+    else:
+        file = stem + FORMATS[config.tracker].suffix
+        (folder / file).write_bytes(written(_records(tracks, frames, stem), config.tracker))
     return 1
+
+
+def _records(tracks: Sequence[Track], frames: int, name: str) -> RawBodies:
+    """Return the tracks as body records, frame by frame in the order of tracks."""
+    frame = np.concatenate([track.frames for track in tracks]).astype(np.int32)
+    order = np.argsort(frame, kind="stable")
+    ids = np.concatenate([np.full(len(t.frames), t.body_id, np.int64) for t in tracks])
+    return RawBodies(
+        path=name,
+        frames=frames,
+        frame=frame[order],
+        body_id=ids[order],
+        xyz=np.concatenate([track.seen.xyz for track in tracks])[order],
+        state=np.concatenate([track.seen.state for track in tracks])[order].astype(np.uint8),
+        body_state=np.full(len(frame), TRACKED, np.uint8),
+    )
 
 
 def tracked(

@@ -192,10 +192,11 @@ class CADAVAE(OneNetwork):
         with seeded(self.seed):
             linear = nn.Linear(mean.shape[1], len(mean)).to(mean.device)
         adam = torch.optim.Adam(linear.parameters(), self.classifier_lr, fused=True)
-        for _ in range(self.steps):
-            adam.zero_grad()
-            F.cross_entropy(linear(z.flatten(0, 1)), label).backward()
-            adam.step()
+        with torch.enable_grad():  # whoever asks for scores may have switched it off
+            for _ in range(self.steps):
+                adam.zero_grad()
+                F.cross_entropy(linear(z.flatten(0, 1)), label).backward()
+                adam.step()
         return linear
 
 

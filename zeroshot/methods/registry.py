@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,19 +19,87 @@ from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 if TYPE_CHECKING:
     from smie_pipe.zeroshot.methods.base import Method
 
-METHODS: dict[str, str | type] = {
-    "smie": "smie_pipe.zeroshot.methods.smie:SMIE",
-    "smie-wo-l2": "smie_pipe.zeroshot.methods.smie:SMIEWithoutTemporal",
-    "devise": "smie_pipe.zeroshot.methods.devise:DeViSE",
-    "relationnet": "smie_pipe.zeroshot.methods.relationnet:RelationNet",
-    "revise": "smie_pipe.zeroshot.methods.revise:ReViSE",
-    "jpose": "smie_pipe.zeroshot.methods.jpose:JPoSE",
-    "cada-vae": "smie_pipe.zeroshot.methods.cadavae:CADAVAE",
-    "synse": "smie_pipe.zeroshot.methods.cadavae:SynSE",
-    "ridge": "smie_pipe.zeroshot.methods.ridge:Ridge",
-    "prototypes": "smie_pipe.zeroshot.methods.prototypes:Prototypes",
+
+@dataclass(frozen=True)
+class Entry:
+    """All that the program knows of a method without loading it.
+
+    Attributes
+    ----------
+    where
+        Its class, or where that is: ``"package.module:Class"`` or ``"path/to/file.py:Class"``.
+    title
+        Its name in tables and figures, as the literature writes it.
+    parts_of_speech
+        It reads the verb and the noun of every class.
+    only_words
+        It reads nothing else, so that its result is the same under any class text.
+    in_all
+        It is one of ``--method all``.
+    without_masks
+        The method that stands for it where features hold no masked clips; empty if it needs none.
+    ablation_of
+        The method that this one is with a part left out.
+    """
+
+    where: str | type
+    title: str
+    parts_of_speech: bool = False
+    only_words: bool = False
+    in_all: bool = True
+    without_masks: str = ""
+    ablation_of: str = ""
+
+
+_HERE = "smie_pipe.zeroshot.methods"
+_WORDS = {"parts_of_speech": True, "only_words": True}
+METHODS: dict[str, Entry] = {
+    "smie": Entry(f"{_HERE}.smie:SMIE", "SMIE", without_masks="smie-wo-l2"),
+    "smie-wo-l2": Entry(f"{_HERE}.smie:SMIEWithoutTemporal", "SMIE w/o L2", ablation_of="smie"),
+    "devise": Entry(f"{_HERE}.devise:DeViSE", "DeViSE"),
+    "relationnet": Entry(f"{_HERE}.relationnet:RelationNet", "RelationNet"),
+    "revise": Entry(f"{_HERE}.revise:ReViSE", "ReViSE"),
+    "jpose": Entry(f"{_HERE}.jpose:JPoSE", "JPoSE", **_WORDS),
+    "cada-vae": Entry(f"{_HERE}.cadavae:CADAVAE", "CADA-VAE"),
+    "synse": Entry(f"{_HERE}.cadavae:SynSE", "SynSE", **_WORDS),
+    "ridge": Entry(f"{_HERE}.ridge:Ridge", "ridge regression"),
+    "prototypes": Entry(f"{_HERE}.prototypes:Prototypes", "prototypes (ours)"),
 }
-"""Name -> class, or where it is: ``"package.module:Class"`` or ``"path/to/file.py:Class"``."""
+"""The methods, in the order of the tables. The only list there is: a method is added by a line."""
+
+BASELINE = "smie"
+"""The method that others are compared with, and that ``--beta`` and the ablation are about."""
+ABLATION = ("negatives=roll", "layer_norm=train", "layer_norm=none", "estimator=infonce")
+"""What is changed in the baseline for its ablation, one thing at a time."""
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """Return what stands for several methods: ``all`` of them, and the baseline's ``ablation``."""
+    return {
+        "all": tuple(name for name, entry in METHODS.items() if entry.in_all),
+        "ablation": (*family(), *(f"{BASELINE}:{change}" for change in ABLATION)),
+    }
+
+
+def family() -> tuple[str, ...]:
+    """Return the baseline and what it is with a part left out."""
+    parts = (name for name, entry in METHODS.items() if entry.ablation_of == BASELINE)
+    return (BASELINE, *parts)
+
+
+def title(method: str) -> str:
+    """Return a method's name as the literature writes it; an own method's is its name."""
+    return METHODS[method].title if method in METHODS else method
+
+
+def reads_words(spec: str) -> bool:
+    """Return whether a method reads verbs and nouns.
+
+    A method of the user's own says so by a class attribute ``parts_of_speech = True``.
+    """
+    if spec in METHODS:
+        return METHODS[spec].parts_of_speech
+    return bool(getattr(method_class(spec), "parts_of_speech", False))
 
 
 def method_class(spec: str) -> type:
@@ -47,7 +116,7 @@ def method_class(spec: str) -> type:
         If there is no such method (with the nearest name), module, file or class, or if the
         class lacks ``train`` or ``score``.
     """
-    found = METHODS.get(spec, spec)
+    found = METHODS[spec].where if spec in METHODS else spec
     if isinstance(found, type):
         return found
     where, _, name = found.rpartition(":")
@@ -92,16 +161,6 @@ def method_name(spec: str) -> str:
         if spec in METHODS
         else getattr(method_class(spec), "name", method_class(spec).__name__)
     )
-
-
-def reads_parts_of_speech(spec: str, own: str | None = None) -> bool:
-    """Return whether a method reads verbs and nouns: JPoSE, SynSE, or one that says so.
-
-    A method of the user's own, found at ``own`` where ``spec`` is not built in, says so by a class
-    attribute ``parts_of_speech = True``.
-    """
-    found = method_class(spec if spec in METHODS or own is None else own)
-    return bool(getattr(found, "parts_of_speech", spec in ("jpose", "synse")))
 
 
 def method_options(

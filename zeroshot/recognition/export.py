@@ -19,7 +19,7 @@ from smie_pipe.preprocessing.foundation.digests import is_digest_of
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile
 from smie_pipe.zeroshot.methods.base import TrainingData, fit
-from smie_pipe.zeroshot.methods.registry import reads_parts_of_speech
+from smie_pipe.zeroshot.methods.registry import METHODS, reads_words
 from smie_pipe.zeroshot.methods.saved import load_method, read_method_facts
 from smie_pipe.zeroshot.recognition.calibration import calibrate, group_size, of_groups
 from smie_pipe.zeroshot.recognition.label_texts import LabelTexts, TextFacts
@@ -223,7 +223,8 @@ def _known_texts(
 
     said = facts["facts"]
     name = text_model or said["text_model"]
-    parts = reads_parts_of_speech(facts["spec"], own_method)
+    spec = facts["spec"]
+    parts = reads_words(spec if spec in METHODS or own_method is None else own_method)
     texts = class_texts(
         features.class_names,
         source=said["text"],

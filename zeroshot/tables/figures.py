@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -15,10 +16,11 @@ from safetensors.numpy import load_file
 from smie_pipe.backbones.features.store import read_features
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.zeroshot.config import LABELS
+from smie_pipe.zeroshot.methods.registry import family
 from smie_pipe.zeroshot.tables import plots as figures
-from smie_pipe.zeroshot.tables.table import NAMES, Row
-from smie_pipe.zeroshot.tables.tables import beta_of, beta_rows
-from smie_pipe.zeroshot.trials.results import Result, Results, summarise
+from smie_pipe.zeroshot.tables.rows import Row, described, rows_of
+from smie_pipe.zeroshot.tables.tables import beta_of, beta_sweeps
+from smie_pipe.zeroshot.trials.results import Result, Results
 
 logger = logging.getLogger(__name__)
 CLIPS_WITH_BARS = 6
@@ -46,8 +48,17 @@ def draw(results: Results, features: Mapping[str, Path], seed: int = 0) -> list[
     return [
         path
         for target, sources, make in progress(drawings, what="figures", unit="figure")
-        for path in _drawn(target, sources, make)
+        for path in _guarded(target, sources, make)
     ]
+
+
+def _guarded(target: Path, sources: Sequence[Path], make: Callable[[], Figure]) -> list[Path]:
+    """Draw one figure; what goes wrong with it is said and costs no result and no other figure."""
+    try:
+        return _drawn(target, sources, make)
+    except Exception as error:
+        logger.warning("%s is not drawn: %s: %s", target, type(error).__name__, error)
+        return []
 
 
 def _drawn(target: Path, sources: Sequence[Path], make: Callable[[], Figure]) -> list[Path]:
@@ -78,8 +89,7 @@ def _of_variants(results: Results, seed: int) -> Iterable[Drawing]:
 
 
 def _named(entry: Result) -> str:
-    changed = "".join(f", {key} {value}" for key, value in entry.changed.items())
-    return NAMES.get(entry.method, entry.method) + changed
+    return described(entry.method, entry.changed)
 
 
 def _title(entry: Result) -> str:
@@ -155,14 +165,18 @@ def _map(split: str, path: Path, seed: int) -> Callable[[], Figure]:
 
 
 def _of_sweeps(results: Results) -> Iterable[Drawing]:
-    rows = [Row(summarise(group), group) for group in results.groups().values()]
-    for setting, group in _by_setting(rows).items():
-        sweep = beta_rows(group)
-        if len(sweep) < 2:
-            continue
-        without = [row for row in group if row.summary.method == "smie-wo-l2"]
-        sources = [_result_file(results, e) for row in [*sweep, *without] for e in row.entries]
-        yield results.run_dir / f"beta_{setting}", sources, _sweep(sweep, without)
+    for setting, group in _by_setting(rows_of(results)).items():
+        without = [row for row in group if row.summary.method in family()[1:]]
+        for sweep in beta_sweeps(group):
+            sources = [_result_file(results, e) for row in [*sweep, *without] for e in row.entries]
+            at = results.run_dir / f"beta_{setting}{_but_beta(sweep[0])}"
+            yield at, sources, _sweep(sweep, without)
+
+
+def _but_beta(row: Row) -> str:
+    """Return what a sweep changes beside beta, fit for a file's name."""
+    changed = (f"_{key}-{value}" for key, value in row.summary.changed.items() if key != "beta")
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", "".join(changed))
 
 
 def _by_setting(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.zeroshot.config import LABELS
-from smie_pipe.zeroshot.trials.results import Summary
+from smie_pipe.zeroshot.trials.summaries import Summary
 
 FOLDS = 3
 """Splits of a set that the optimised setting averages over."""

@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from smie_pipe.zeroshot.config import LABELS
+from smie_pipe.zeroshot.methods.registry import METHODS, title
 from smie_pipe.zeroshot.tables.published import published_accuracy
-from smie_pipe.zeroshot.tables.table import (
-    NAMES,
-    NOTHING,
+from smie_pipe.zeroshot.tables.rows import (
     Row,
-    Table,
     against,
     grouped,
-    how_many,
+    in_order,
     is_ready_made,
     mean_cell,
-    method_name,
-    names_for,
-    not_defaults,
+    method_title,
+    name_and_options,
     once,
-    plainest,
+    spread_notes,
 )
+from smie_pipe.zeroshot.tables.table import NOTHING, Table
 from smie_pipe.zeroshot.trials.results import Results
+
+Source = tuple[str, str, str]
 
 
 def text_table(results: Results, rows: Sequence[Row]) -> Table | None:
     """Return methods (rows) by class texts (columns); None where there is one text source.
 
-    A method stands as in the table of methods; each source is compared with the first one.
+    Each source is compared with the first one.
     """
-    by_source: dict[tuple[str, str], dict[str, Row]] = {}
-    for source, group in grouped(rows, _source):
-        plain = plainest(group)
-        by_source[source] = {names_for(plain)(row): row for row in plain}
+    by_source: dict[Source, dict[str, Row]] = {
+        source: {name_and_options(row): row for row in in_order(group)}
+        for source, group in grouped(rows, _source)
+    }
     if len(by_source) < 2:
         return None
     sources = sorted(by_source, key=lambda s: (is_ready_made(s[0]), s[1] != LABELS))
@@ -43,20 +43,25 @@ def text_table(results: Results, rows: Sequence[Row]) -> Table | None:
         [name, _cell(first.get(name)), *_beside(results, name, first, others)] for name in names
     ]
     s = rows[0].summary
-    title = f"Class texts, {s.dataset}, {s.split_set}, {s.backbone}, select {s.select}"
-    told = [m if is_ready_made(m) else f"{text} ({m})" for m, text in sources]
+    told = [_told(source) for source in sources]
     header = ["", told[0]]
     for column in told[1:]:
         header += [column, "less the first [95 %]"]
     shown = [row for source in sources for row in by_source[source].values()]
     notes = [
-        how_many(shown),
+        *spread_notes(shown)[:1],
         "less the first: paired bootstrap over the unseen test clips, in points.",
-        *not_defaults(shown),
         *_reading_words(shown),
         *_paper_texts(shown),
     ]
-    return Table(title, header, body, notes)
+    name = f"Class texts, {s.dataset}, {s.split_set}, {s.backbone}, select {s.select}"
+    return Table(name, header, body, notes)
+
+
+def _told(source: Source) -> str:
+    model, text, digest = source
+    name = model if is_ready_made(model) else f"{text} ({model})"
+    return f"{name} {digest}".rstrip()
 
 
 def _beside(
@@ -72,12 +77,13 @@ def _cell(row: Row | None) -> str:
     return NOTHING if row is None else mean_cell(row.summary)
 
 
-def _source(row: Row) -> tuple[str, str]:
-    return row.summary.text_model, row.summary.text
+def _source(row: Row) -> Source:
+    return row.summary.text_model, row.summary.text, row.summary.text_digest
 
 
 def _reading_words(rows: Sequence[Row]) -> list[str]:
-    names = once(method_name(row) for row in rows if row.summary.method in ("jpose", "synse"))
+    only = {method for method, entry in METHODS.items() if entry.only_words}
+    names = once(method_title(row) for row in rows if row.summary.method in only)
     if not names:
         return []
     return [f"{' and '.join(names)}: from the class's verb and noun alone, whatever its text."]
@@ -86,7 +92,7 @@ def _reading_words(rows: Sequence[Row]) -> list[str]:
 def _paper_texts(rows: Sequence[Row]) -> list[str]:
     known = [(row.summary, published_accuracy(row.summary)) for row in rows]
     return [
-        f"Paper: {NAMES.get(s.method, s.method)} with {s.text} {value:.2f}."
+        f"Paper: {title(s.method)} with {s.text} {value:.2f}."
         for s, value in known
         if value is not None
     ]

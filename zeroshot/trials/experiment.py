@@ -19,12 +19,12 @@ from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
-from smie_pipe.zeroshot.methods.registry import method_class, reads_parts_of_speech
+from smie_pipe.zeroshot.methods.registry import method_class, reads_words
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.texts.embeddings import class_texts
 from smie_pipe.zeroshot.training.held_out import FEWEST
 from smie_pipe.zeroshot.training.train import has_masked
-from smie_pipe.zeroshot.trials.results import Result, Results, read_results
+from smie_pipe.zeroshot.trials.results import Result, Results, check_own, write_gathered
 from smie_pipe.zeroshot.trials.trial import Task, Texts
 from smie_pipe.zeroshot.trials.variants import Variant, variants
 from smie_pipe.zeroshot.trials.workers import how_many, perform_all
@@ -85,11 +85,12 @@ def run_experiments(
         After all work, if some trainings diverged.
     """
     run = run or ZeroShotRun()
+    check_own(run_dir)
     sets = load_checked(features, config)
     first = next(iter(sets.values()))
     masked = all(has_masked(found) for found in sets.values())
     asked = variants(config, str(first.attrs.get("dataset", "custom")), masked=masked)
-    tables = _texts(config, first.class_names, texts, any(needs_parts(v) for v in asked))
+    tables = _texts(config, first.class_names, texts, any(reads_words(v.spec) for v in asked))
     tasks = _tasks(features, sets, asked, tables, config, seed, device, run_dir)
     tasks = [replace(task, save_model=run.save_model) for task in tasks]
     done = {task: None if run.overwrite else task.done() for task in tasks}
@@ -114,8 +115,8 @@ def _perform(
                 found.append(outcome)
                 logger.debug("%s: %.2f %%", task.folder, 100 * outcome.accuracy)
     finally:
-        results = _current(read_results(run_dir).merge(found), tasks)
-        results.write()
+        asked = {task.folder.as_posix() for task in tasks}
+        results = _current(replace(write_gathered(run_dir), asked=asked), tasks)
     if failed:
         listed = "\n".join(failed)
         raise SomeFailed(f"{len(failed)} of {len(tasks)} trainings failed:\n{listed}", results)
@@ -286,20 +287,15 @@ def _tasks(
     return [replace(task, digest=_digest(task, digests[task.split])) for task in tasks]
 
 
-def needs_parts(variant: Variant) -> bool:
-    """Return whether a variant's method reads verbs and nouns."""
-    return reads_parts_of_speech(variant.spec)
-
-
 def _check_tasks(tasks: Sequence[Task]) -> None:
     shared = [folder for folder, n in Counter(task.folder for task in tasks).items() if n > 1]
     if shared:
         raise InputError(
-            f"two trainings would be written to {shared[0]}: two text sources have the same "
-            "name; rename a file"
+            f"two trainings would be written to {shared[0]}: two text sources or methods have "
+            "the same name; rename one"
         )
     for task in tasks:
-        if needs_parts(task.variant) and task.texts.verb is None:
+        if reads_words(task.variant.spec) and task.texts.verb is None:
             task.texts.tensors().parts_of_speech(task.variant.method)
 
 
@@ -314,7 +310,7 @@ def _digest_features(found: FeatureSet) -> str:
 def _digest(task: Task, features: str) -> str:
     """Return digests of the features and of all else: the same digests, the same result."""
     texts = hashlib.sha256()
-    parts = (task.texts.verb, task.texts.noun) if needs_parts(task.variant) else ()
+    parts = (task.texts.verb, task.texts.noun) if reads_words(task.variant.spec) else ()
     views = task.texts.views if len(task.texts.views) > 1 else ()
     for table in (task.texts.sentence, *parts, *views):
         texts.update(b"-" if table is None else np.ascontiguousarray(table).tobytes())

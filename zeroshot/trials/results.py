@@ -1,5 +1,8 @@
-"""What was measured: one entry per training, kept in results.json and results.csv. No torch.
+"""What was measured: one entry per training, gathered from the folder of each. No torch.
 
+The truth is ``result.json`` in the folder of every training: a training that is there counts, one
+that was deleted does not, and trainings of several processes side by side lose nothing.
+``results.json`` and ``results.csv`` in the run folder are made from them, for other programs.
 ``results.json``: ``format``, ``version``; ``results``, a list with the fields of ``Result``;
 ``summary``, a list with the fields of ``Summary``. ``results.csv`` has a row per training.
 Accuracies are shares (0.4018 is 40.18 %).
@@ -9,21 +12,31 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
+from smie_pipe.zeroshot.trials.summaries import (
+    GROUP_BY,
+    Summary,
+    gzsl_figures,
+    split_set,
+    summarise,
+)
 
+logger = logging.getLogger(__name__)
 FORMAT = "smie-pipe zero-shot results"
 VERSION = 1
+PLACES = ("*/*/seed-*/result.json", "*/pretraining-*/*/seed-*/result.json")
+"""Where the trainings of a run folder leave what they found."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,12 @@ class Result:
     device, digest
         Kind of device; digests of the features and, after a dash, of texts and options, by which
         a rerun knows what is done.
+    text_digest
+        Of the files that texts or embeddings were read from, so that two files of one name are
+        two sources; empty for texts and models that go by their name alone.
+    saw_unseen
+        Names of unseen classes that the backbone was trained on, with commas between; empty
+        where it saw none, as it should be.
     """
 
     dataset: str
@@ -90,6 +109,8 @@ class Result:
     gzsl: dict[str, Any] | None
     device: str
     digest: str
+    text_digest: str = ""
+    saw_unseen: str = ""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -102,54 +123,34 @@ class Result:
         return split_set(self.split)
 
 
-@dataclass(frozen=True)
-class Summary:
-    """Mean and sample standard deviation of a method's results over splits and seeds.
-
-    ``std`` is over all trainings together, ``std_splits`` over the splits' means, ``std_seeds``
-    the mean over splits of the deviation over seeds; None where there is only one.
-    """
-
-    dataset: str
-    split_set: str
-    backbone: str
-    method: str
-    variant: str
-    changed: dict[str, Any]
-    text: str
-    text_model: str
-    text_width: int
-    mask: str
-    protocol: str
-    select: str
-    splits: list[str]
-    seeds: list[int]
-    mean: float
-    std: float | None
-    std_splits: float | None
-    std_seeds: float | None
-    class_mean: float
-    chance: float
-    optimistic: float | None
-    gzsl: dict[str, Any] | None
-
-
-_ALIKE = ("method", "changed", "text_width", "mask", "protocol")
-GROUP_BY = ("dataset", "split_set", "backbone", "variant", "text", "text_model", "select")
-
-
 @dataclass
 class Results:
-    """All results of a run folder."""
+    """Results of a run folder; ``asked`` are the folders of those that were asked for.
+
+    ``asked`` None means all of them.
+    """
 
     run_dir: Path
     entries: list[Result] = field(default_factory=list)
+    asked: Collection[str] | None = None
 
     def merge(self, new: Iterable[Result]) -> Results:
         """Return these and the new ones; a new one replaces an old one of the same key."""
         kept = {entry.key: entry for entry in [*self.entries, *new]}
         order = sorted(kept.values(), key=lambda r: (r.split, r.folder, r.seed))
-        return Results(self.run_dir, order)
+        return replace(self, entries=order)
+
+    def of_interest(self) -> Results:
+        """Return the results that were asked for."""
+        if self.asked is None:
+            return self
+        return replace(self, entries=[e for e in self.entries if e.folder in self.asked])
+
+    def others(self) -> Results:
+        """Return what else lies in the folder."""
+        asked = self.asked
+        left = [] if asked is None else [e for e in self.entries if e.folder not in asked]
+        return replace(self, entries=left, asked=None)
 
     def groups(self) -> dict[tuple, list[Result]]:
         """Return the results that are averaged together, in the order of first appearance."""
@@ -190,99 +191,88 @@ class Results:
 
 
 def read_results(run_dir: Path) -> Results:
-    """Return what results.json of a run folder holds; nothing where there is none yet.
+    """Gather the results of a run folder from the folders of its trainings.
+
+    A result that cannot be read is left out with a warning, so that it is trained again when it
+    is asked for; see ``PLACES`` for where they lie.
+    """
+    found = [_read(path, run_dir) for place in PLACES for path in sorted(run_dir.glob(place))]
+    return Results(run_dir).merge(entry for entry in found if entry is not None)
+
+
+def _read(path: Path, run_dir: Path) -> Result | None:
+    """Return one training's result with the folder it lies in now; None where it is damaged."""
+    try:
+        entry = result_from(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None  # another process trains it again at this moment
+    except (ValueError, TypeError, OSError) as error:
+        logger.warning("%s cannot be read and is left out: %s", path, error)
+        return None
+    return replace(entry, folder=path.parent.relative_to(run_dir).as_posix())
+
+
+def write_gathered(run_dir: Path) -> Results:
+    """Gather what is on disk, write results.json and results.csv, and return it.
+
+    Of several processes that do so at once the last one to write has seen every result: each
+    looks again after writing, and writes again if more has come in the meantime.
 
     Raises
     ------
     InputError
-        If the file is not one of ours.
+        If results.json is a file of another program.
+    """
+    check_own(run_dir)
+    while True:
+        found = read_results(run_dir)
+        found.write()
+        if read_results(run_dir).entries == found.entries:
+            return found
+
+
+def check_own(run_dir: Path) -> None:
+    """Refuse to go on where results.json of the run folder is not one of ours.
+
+    Raises
+    ------
+    InputError
+        If it would be overwritten though another program wrote it.
     """
     path = run_dir / "results.json"
     if not path.is_file():
-        return Results(run_dir)
+        return
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT or content["version"] != VERSION:
-            raise ValueError(f"format {content['format']!r}, version {content['version']}")
-        return Results(run_dir, [result_from(entry) for entry in content["results"]])
-    except (ValueError, KeyError, TypeError) as error:
+        found = (content["format"], content["version"])
+    except (ValueError, KeyError, TypeError):
+        found = None
+    if found != (FORMAT, VERSION):
         raise InputError(
-            f"{path}: expected {FORMAT!r} version {VERSION}, found {error}; move the file away"
-        ) from error
+            f"{path}: expected {FORMAT!r} version {VERSION}, found {found or 'something else'}; "
+            "move the file away"
+        )
 
 
 def result_from(entry: Mapping[str, Any]) -> Result:
-    """Return the ``Result`` with these fields; unknown or missing ones raise ``TypeError``."""
+    """Return the ``Result`` with these fields; unknown or missing ones raise ``TypeError``.
+
+    Fields that came later, and so have a default, may be missing.
+    """
+    if not isinstance(entry, Mapping):
+        raise TypeError(f"expected the fields of a result, found a {type(entry).__name__}")
     names = {f.name for f in fields(Result)}
-    if set(entry) != names:
-        odd = sorted(set(entry) ^ names)
+    needed = {f.name for f in fields(Result) if f.default is MISSING}
+    odd = sorted((set(entry) - names) | (needed - set(entry)))
+    if odd:
         raise TypeError(f"fields missing or unknown: {', '.join(odd)}")
     return Result(**entry)
-
-
-def split_set(split: str) -> str:
-    """Return the name of the set a split is averaged with: ``ntu60-smie`` of its three folds.
-
-    A trailing ``-1`` after a word counts the folds; a random split's seed does too; a list of
-    labels stands alone.
-    """
-    split, _ = split_and_number(split)
-    if split.startswith("unseen-"):
-        return split
-    return re.sub(r"(-seed\d+|(?<=[^\d-])-\d{1,2})$", "", split)
-
-
-def summarise(group: Sequence[Result]) -> Summary:
-    """Return mean and deviation of results that differ in split and seed only."""
-    by_split: dict[str, list[float]] = {}
-    for entry in group:
-        by_split.setdefault(entry.split, []).append(entry.accuracy)
-    deviations = [std for std in map(_std, by_split.values()) if std is not None]
-    first = group[0]
-    best = [entry.optimistic["accuracy"] for entry in group if entry.optimistic]
-    return Summary(
-        **{name: getattr(first, name) for name in (*GROUP_BY, *_ALIKE)},
-        splits=list(by_split),
-        seeds=sorted({entry.seed for entry in group}),
-        mean=float(np.mean([entry.accuracy for entry in group])),
-        std=_std([entry.accuracy for entry in group]),
-        std_splits=_std([float(np.mean(values)) for values in by_split.values()]),
-        std_seeds=float(np.mean(deviations)) if deviations else None,
-        class_mean=float(np.mean([entry.class_mean for entry in group])),
-        chance=float(np.mean([entry.chance for entry in group])),
-        optimistic=float(np.mean(best)) if len(best) == len(group) else None,
-        gzsl=_mean_gzsl([entry.gzsl for entry in group]),
-    )
-
-
-def _std(values: Sequence[float]) -> float | None:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else None
-
-
-def _mean_gzsl(entries: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
-    """Return the mean of every GZSL figure that all trainings of the group have."""
-    found = [gzsl_figures(entry) for entry in entries if entry]
-    if not found or len(found) < len(entries):
-        return None
-    names = [name for name in found[0] if all(name in figures for figures in found)]
-    return {name: float(np.mean([figures[name] for figures in found])) for name in names}
-
-
-def gzsl_figures(gzsl: Mapping[str, Any]) -> dict[str, float]:
-    """Return S, U, H of each way of deciding and the area, under names such as ``gate_H``."""
-    figures = {
-        f"{way}_{name}": values[name]
-        for way, values in gzsl.items()
-        if way in ("plain", "stacking", "gate")
-        for name in ("S", "U", "H")
-    }
-    return figures | {"ausuc": gzsl["ausuc"]}
 
 
 _CSV = (
     *("dataset", "split", "split_set", "backbone", "protocol", "mask"),
     *("method", "variant", "text", "text_model", "select", "seed"),
-    *("clips", "accuracy", "class_mean", "chance"),
+    *("clips", "accuracy", "class_mean", "chance", "saw_unseen"),
 )
 
 
@@ -296,10 +286,15 @@ def _flat(entry: Result) -> dict[str, Any]:
     return row | ({} if entry.gzsl is None else gzsl_figures(entry.gzsl))
 
 
-def hits(run_dir: Path, entry: Result) -> np.ndarray:
+def hits(run_dir: Path, entry: Result) -> np.ndarray | None:
     """Return for each unseen test clip whether the training got it right, shape (N,).
 
-    Read from the training's ``scores.safetensors``.
+    Read from the training's ``scores.safetensors``; None where that is gone or damaged.
     """
-    found = load_file(run_dir / entry.folder / "scores.safetensors")
-    return found["scores"].argmax(1) == found["truth"]
+    path = run_dir / entry.folder / "scores.safetensors"
+    try:
+        found = load_file(path)
+        return found["scores"].argmax(1) == found["truth"]
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        logger.warning("%s cannot be read, so its clips are not compared: %s", path, error)
+        return None

@@ -96,6 +96,8 @@ class Task:
         for said, default in ((source.name, TextSource.text), (source.model, TextSource.model)):
             if _folder_safe(said) != default:
                 name += f"_{_folder_safe(said)}"
+        if source.digest:
+            name += f"-{source.digest}"
         if self.config.select != ZeroShotConfig.select:
             name += f"_{self.config.select}"
         return Path(self.split) / name / f"seed-{self.seed}"
@@ -324,6 +326,8 @@ def _result(
         optimistic=trained.optimistic,
         device=task.device.partition(":")[0],
         digest=task.digest,
+        text_digest=task.texts.source.digest,
+        saw_unseen=str(attrs.get("saw_unseen", "")),
         **facts,
     )
 

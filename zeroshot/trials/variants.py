@@ -9,8 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.zeroshot.config import GROUPS, ZeroShotConfig
-from smie_pipe.zeroshot.methods.registry import method_class, method_name, method_options
+from smie_pipe.zeroshot.config import ZeroShotConfig
+from smie_pipe.zeroshot.methods.registry import (
+    BASELINE,
+    METHODS,
+    groups,
+    method_class,
+    method_name,
+    method_options,
+    title,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +53,7 @@ def variants(config: ZeroShotConfig, dataset: str, *, masked: bool = True) -> li
     ----------
     masked
         Whether there are features of masked clips. Without them SMIE is trained without its
-        temporal constraint, under the name of ``smie-wo-l2``, and a warning says so.
+        temporal constraint, under that method's own name, and a warning says so.
 
     Raises
     ------
@@ -54,7 +62,7 @@ def variants(config: ZeroShotConfig, dataset: str, *, masked: bool = True) -> li
     """
     found: dict[str, Variant] = {}
     for asked in config.method:
-        for part in GROUPS.get(asked, (asked,)):
+        for part in groups().get(asked, (asked,)):
             own = config
             if part != asked and ":" in part and len(config.beta) > 1:
                 own = replace(config, beta=())
@@ -68,7 +76,7 @@ def _variants_of(asked: str, config: ZeroShotConfig, dataset: str) -> Iterator[V
     name = method_name(spec)
     known = method_options(spec, {}, dataset)
     shared = {"epochs": config.epochs} if config.epochs and "epochs" in known else {}
-    betas = config.beta if name == "smie" and "beta" not in own else ()
+    betas = config.beta if name == BASELINE and "beta" not in own else ()
     for sweep in [{"beta": b} for b in betas] or [{}]:
         options = method_options(spec, {**shared, **sweep, **own}, dataset)
         method_class(spec)(**options)  # refuses a bad value now, not in the middle of the work
@@ -77,14 +85,13 @@ def _variants_of(asked: str, config: ZeroShotConfig, dataset: str) -> Iterator[V
 
 
 def _unmasked(asked: str) -> str:
-    """Return SMIE without its temporal constraint in place of SMIE; others as they are."""
+    """Return what stands for a method that compares clips with masked ones; others as they are."""
     method, colon, options = asked.partition(":")
-    if method != "smie":
+    instead = METHODS[method].without_masks if method in METHODS else ""
+    if not instead:
         return asked
-    logger.warning(
-        "these features hold no masked clips: %s runs without the temporal constraint", asked
-    )
-    return f"smie-wo-l2{colon}{options}"
+    logger.warning("these features hold no masked clips: %s stands for %s", title(instead), asked)
+    return f"{instead}{colon}{options}"
 
 
 def parse(asked: str) -> tuple[str, dict[str, str]]:

@@ -12,6 +12,7 @@ from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.base import Method, TrainingData, fit
 from smie_pipe.zeroshot.methods.registry import (
     METHODS,
+    Entry,
     build_method,
     method_class,
     method_name,
@@ -210,9 +211,9 @@ def test_a_method_joins_from_a_file_of_its_own(nearest_file, toy):
 
 def test_a_method_joins_by_name(monkeypatch, nearest_file):
     cls = method_class(f"{nearest_file}:Nearest")
-    monkeypatch.setitem(METHODS, "mine", cls)
+    monkeypatch.setitem(METHODS, "mine", Entry(cls, "Mine"))
     assert build_method("mine", {"power": 2.0}).power == 2.0
-    monkeypatch.setitem(METHODS, "mine", f"{nearest_file}:Nearest")
+    monkeypatch.setitem(METHODS, "mine", Entry(f"{nearest_file}:Nearest", "Mine"))
     assert method_name("mine") == "mine" and build_method("mine").power == 1.0
 
 

@@ -15,6 +15,9 @@ from smie_pipe.zeroshot.trials.experiment import run_experiments
 NAMES = ["jump up", "pick up", "put on a hat/cap"]
 
 
+BETA = "beta_fold_epochs-2_batch-64_hidden1-16_hidden2-8"
+
+
 def _texts(figure):
     return [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
 
@@ -115,7 +118,7 @@ def test_a_study_is_drawn_once(small_study, monkeypatch):
     drawn = draw(results, study.features)
     variants = {Path(entry.folder).parent for entry in results.entries}
     expected = {folder / name for folder in variants for name in ("confusion", "scores", "losses")}
-    expected |= {Path(name) for name in ("fold-1/tsne", "fold-1/seen_unseen", "beta_fold")}
+    expected |= {Path(name) for name in ("fold-1/tsne", "fold-1/seen_unseen", BETA)}
     assert {p.relative_to(study.run_dir).with_suffix("") for p in drawn} == expected
     assert {path.suffix for path in drawn} == {".png", ".svg"}
     assert all(_is_drawn(path) for path in drawn if path.suffix == ".png")
@@ -131,7 +134,7 @@ def test_a_study_is_drawn_once(small_study, monkeypatch):
         "confusion",
         "scores",
         "losses",
-        "beta_fold",
+        BETA,
         "seen_unseen",
     }
 

@@ -1,3 +1,5 @@
+import csv
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -5,7 +7,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from smie_pipe.zeroshot.tables.published import TABLE_2, TABLE_3
-from smie_pipe.zeroshot.tables.tables import Table, tables
+from smie_pipe.zeroshot.tables.table import Table
+from smie_pipe.zeroshot.tables.tables import tables
 from smie_pipe.zeroshot.trials.results import Result, Results
 
 CLIPS = 40
@@ -78,14 +81,16 @@ def test_methods_with_mean_deviation_chance_and_interval(tmp_path):
     ]
     table = _tables(tmp_path, *entries)["Methods"]
     accuracy = _column(table, "accuracy %")
-    assert accuracy["SMIE"] == "51.25 ± 1.44"
-    assert accuracy["ridge regression"] == "66.25 ± 1.44"
+    assert accuracy["SMIE"] == "51.25"
+    assert accuracy["ridge regression"] == "66.25"
+    assert _column(table, "± splits")["SMIE"] == "0.00"
+    assert _column(table, "± seeds")["SMIE"] == "1.77"
     assert accuracy["chance"] == "20.00"
     against = _column(table, "less SMIE [95 %]")
     assert against["SMIE"] == "–"
     # In each split 5 of 40 clips always differ and 2 of them half the time: 15 points.
     assert against["ridge regression"].startswith("+15.00 [+")
-    assert "Mean ± standard deviation over 2 split(s) x 2 seed(s)." in table.notes
+    assert table.notes[0].startswith("Mean over 2 split(s), 1 backbone(s) of each and 2 seed(s).")
     assert [row[0] for row in table.rows] == ["SMIE", "ridge regression", "chance"]
 
 
@@ -95,10 +100,110 @@ def test_methods_on_other_splits_have_no_paired_interval(tmp_path):
     assert "less SMIE [95 %]" not in table.header
 
 
-def test_rows_with_fewer_trainings_are_named(tmp_path):
+def test_rows_with_fewer_trainings_are_told_by_their_counts(tmp_path):
     entries = [_result(tmp_path, seed=s) for s in (0, 1)] + [_result(tmp_path, "ridge")]
+    counts = _column(_tables(tmp_path, *entries)["Methods"], "splits x backbones x seeds")
+    assert counts == {"SMIE": "1 x 1 x 2", "ridge regression": "1 x 1 x 1", "chance": ""}
+
+
+def test_a_method_that_draws_nothing_has_no_deviation_over_seeds(tmp_path):
+    fixed = [
+        _result(tmp_path, "ridge", split, seed, right)
+        for split, right in (("ntu60-smie-1", 26), ("ntu60-smie-2", 30))
+        for seed in (0, 1)
+    ]
+    drawn = [
+        _result(tmp_path, "smie", split, seed, 20 + seed, confusion=[[seed]])
+        for split in ("ntu60-smie-1", "ntu60-smie-2")
+        for seed in (0, 1)
+    ]
+    table = _tables(tmp_path, *fixed, *drawn)["Methods"]
+    assert _column(table, "± seeds")["ridge regression"] == "–"
+    assert _column(table, "± seeds")["SMIE"] == "1.77"
+    assert _column(table, "± splits")["ridge regression"] == "7.07"
+
+
+def test_spread_over_backbones_is_told_apart(tmp_path):
+    entries = [
+        _result(tmp_path, split=f"ntu60-smie-1{more}", seed=seed, right=right + seed)
+        for more, right in (("", 20), ("/pretraining-2", 24))
+        for seed in (0, 1)
+    ]
     table = _tables(tmp_path, *entries)["Methods"]
-    assert any("Fewer: ridge regression: 1 x 1" in note for note in table.notes)
+    assert table.notes[0].startswith("Mean over 1 split(s), 2 backbone(s) of each and 2 seed(s).")
+    assert _column(table, "± backbones")["SMIE"] == "7.07"
+    assert "± splits" not in table.header
+
+
+def test_a_column_for_every_split_when_asked(tmp_path):
+    entries = [_result(tmp_path, split=f, right=20 + 2 * i) for i, f in enumerate(FOLDS)]
+    (table,) = tables(Results(tmp_path, entries), per_split=True)
+    assert [_column(table, fold)["SMIE"] for fold in FOLDS] == ["50.00", "55.00", "60.00"]
+    assert FOLDS[0] not in tables(Results(tmp_path, entries))[0].header
+
+
+def test_every_variant_asked_for_is_a_row_and_the_rest_stands_apart(tmp_path):
+    tried = [
+        _result(tmp_path, "rnd", changed=c, right=20 + i)
+        for i, c in enumerate([{}, {"k": 9}, {"k": 5}])
+    ]
+    asked = {entry.folder for entry in tried[1:]}
+    methods, also = tables(Results(tmp_path, tried, asked))
+    assert _column(methods, "accuracy %") == {
+        "rnd, k 5": "55.00",
+        "rnd, k 9": "52.50",
+        "chance": "20.00",
+    }
+    assert also.title == "Also in this folder"
+    assert _column(also, "accuracy %") == {"rnd": "50.00"}
+    assert len(tables(Results(tmp_path, tried, asked), only=True)) == 1
+
+
+def test_a_sweep_prints_its_sweep_whatever_else_lies_in_the_folder(tmp_path):
+    before = _result(tmp_path, changed={"beta": 0.5, "epochs": 2})
+    sweep = [
+        _result(tmp_path, changed={"epochs": 5, **({} if b == 0.1 else {"beta": b})})
+        for b in (0.01, 0.1, 0.5)
+    ]
+    asked = {entry.folder for entry in sweep}
+    found = tables(Results(tmp_path, [before, *sweep], asked))
+    assert [row[0] for row in found[0].rows] == ["0.01", "0.1", "0.5", "chance"]
+    assert "Every row with epochs 5." in found[0].notes
+    assert [table.title.partition(",")[0] for table in found] == [
+        "SMIE over beta",
+        "Also in this folder",
+    ]
+
+
+def test_a_backbone_that_saw_unseen_classes_marks_every_table(tmp_path):
+    figures = {"S": 0.8, "U": 0.2, "H": 0.32}
+    gzsl = {"plain": figures, "ausuc": 0.25, "curve": {"S": [], "U": []}}
+    entries = [
+        _result(tmp_path, text=text, changed=c, gzsl=gzsl, saw_unseen="wave, bow")
+        for text in ("labels", "descriptions")
+        for c in ({}, {"beta": 1.0}, {"negatives": "roll"})
+    ]
+    found = tables(Results(tmp_path, entries, {entries[0].folder, entries[1].folder}))
+    found += tables(Results(tmp_path, entries))
+    assert len(found) > 8
+    for table in found:
+        assert table.title.startswith("NOT ZERO-SHOT: ")
+        assert table.notes[0] == "The backbone was trained on unseen classes: wave, bow."
+
+
+def test_two_embedding_files_of_one_name_are_two_sources(tmp_path):
+    one = _result(tmp_path, text_model="emb.npy", text_digest="11111111")
+    other = _result(tmp_path, "ridge", text_model="emb.npy", text_digest="22222222")
+    titles = [table.title for table in tables(Results(tmp_path, [one, other]))]
+    assert "emb.npy (11111111)" in titles[0] and "emb.npy (22222222)" in titles[1]
+
+
+def test_scores_that_are_gone_cost_the_interval_only(tmp_path):
+    entries = [_result(tmp_path), _result(tmp_path, "ridge")]
+    (tmp_path / entries[1].folder / "scores.safetensors").unlink()
+    table = _tables(tmp_path, *entries)["Methods"]
+    assert _column(table, "accuracy %")["ridge regression"] == "50.00"
+    assert "less SMIE [95 %]" not in table.header
 
 
 def test_no_optimistic_figure_unless_asked_and_then_named_so(tmp_path):
@@ -201,7 +306,14 @@ def test_ablation_leaves_beta_to_its_own_table(tmp_path):
     assert _column(beta, "less beta 0.1 [95 %]")["1"].startswith("+7.50 [")
     assert not any("alike" in note for note in beta.notes)
     assert "In the paper beta = 0.1 is best on this set of splits (table 4)." in beta.notes
-    assert [row[0] for row in found["Methods"].rows] == ["SMIE", "SMIE w/o L2", "chance"]
+    assert [row[0] for row in found["Methods"].rows] == [
+        "SMIE",
+        "SMIE, beta 0.01",
+        "SMIE, beta 1",
+        "SMIE, negatives roll",
+        "SMIE w/o L2",
+        "chance",
+    ]
 
 
 def test_ablation_at_another_beta_keeps_it(tmp_path):
@@ -233,6 +345,7 @@ def test_text_sources_stand_side_by_side(tmp_path):
     ]
     assert [row[:3] for row in table.rows] == [
         ["SMIE", "50.00", "60.00"],
+        ["SMIE, negatives roll", "10.00", "–"],
         ["ridge regression", "60.00", "70.00"],
     ]
     assert table.rows[0][3].startswith("+10.00 [")
@@ -285,15 +398,18 @@ def test_the_harmonic_mean_and_the_area_come_with_their_deviation(tmp_path):
     assert table.rows == [["SMIE", "80.00", "20.00", "35.00 ± 7.07", "35.00 ± 7.07"]]
 
 
-def test_options_unlike_the_defaults_are_said(tmp_path):
+def test_options_unlike_the_defaults_name_the_row(tmp_path):
     entries = [
         _result(tmp_path, changed={"epochs": 5}),
         _result(tmp_path, changed={"epochs": 9}),
         _result(tmp_path, "devise", changed={"epochs": 5}),
     ]
     table = _tables(tmp_path, *entries)["Methods"]
-    assert [row[0] for row in table.rows[:3]] == ["SMIE, epochs 5", "SMIE, epochs 9", "DeViSE"]
-    assert "Unlike the defaults: epochs 5 (SMIE, DeViSE); epochs 9 (SMIE)." in table.notes
+    assert [row[0] for row in table.rows[:3]] == [
+        "SMIE, epochs 5",
+        "SMIE, epochs 9",
+        "DeViSE, epochs 5",
+    ]
 
 
 def test_text_is_aligned_and_markdown_well_formed():
@@ -316,3 +432,32 @@ def test_text_is_aligned_and_markdown_well_formed():
         "",
         "Note.",
     ]
+
+
+HOSTILE = Table("A & B_1", ["", "± 5%"], [["pay $5 \\x | y", "1,5"]], ["a\x1b[31mb"])
+
+
+def test_latex_escapes_what_it_would_read():
+    text = HOSTILE.latex()
+    assert r"\caption{A \& B\_1}" in text
+    assert r"pay \$5 \textbackslash{}x | y & 1,5 \\" in text
+    assert r" & $\pm$ 5\% \\" in text and r"\begin{tabular}{lr}" in text
+
+
+def test_markdown_cells_stay_cells():
+    assert r"| pay \$5 \\x \| y | 1,5 |" in HOSTILE.markdown()
+
+
+def test_csv_is_read_back():
+    assert list(csv.reader(io.StringIO(HOSTILE.csv()))) == [HOSTILE.header, *HOSTILE.rows]
+
+
+def test_control_characters_do_not_reach_the_terminal():
+    assert r"a\x1b[31mb" in HOSTILE.text()
+
+
+def test_a_narrow_terminal_gets_columns_below():
+    table = Table("T", ["", "first column", "second column"], [["name", "1", "2"]], ["word " * 20])
+    lines = table.text(30).splitlines()
+    assert max(map(len, lines)) <= 30
+    assert sum(line.startswith("name") for line in lines) == 2

@@ -78,7 +78,7 @@ class Peaked:
 
 @pytest.fixture
 def peaked(monkeypatch):
-    monkeypatch.setitem(methods.METHODS, "peaked", Peaked)
+    monkeypatch.setitem(methods.METHODS, "peaked", methods.Entry(Peaked, "Peaked"))
     Peaked.seen_by.clear()
     texts = ClassTexts(torch.eye(8))
     label = torch.arange(8).repeat_interleave(12)

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from safetensors.numpy import load_file
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
 from smie_pipe.zeroshot.methods import registry as methods
+from smie_pipe.zeroshot.methods.registry import Entry
 from smie_pipe.zeroshot.methods.ridge import Ridge
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.trials import experiment
@@ -201,7 +203,9 @@ def test_a_method_of_the_users_own_is_trained_again_when_its_file_changes(small_
 
 
 def test_a_registered_method_goes_by_its_name(small_study, monkeypatch):
-    monkeypatch.setitem(methods.METHODS, "mine", type("Mine", (Ridge,), {"name": "mine"}))
+    monkeypatch.setitem(
+        methods.METHODS, "mine", Entry(type("Mine", (Ridge,), {"name": "mine"}), "Mine")
+    )
     assert _run(small_study(), method=("mine",)).entries[0].folder == "fold-1/mine/seed-0"
 
 
@@ -212,7 +216,7 @@ def test_one_training_that_diverges_does_not_end_the_others(small_study, monkeyp
         def train(self, data, *, seed, device):
             yield {"loss": float("nan")}
 
-    monkeypatch.setitem(methods.METHODS, "diverging", Diverging)
+    monkeypatch.setitem(methods.METHODS, "diverging", Entry(Diverging, "Diverging"))
     study = small_study()
     with pytest.raises(SomeFailed, match=r"1 of 2 trainings failed:\nfold-1/diverging.*lr") as e:
         _run(study, method=("diverging", "ridge"))
@@ -228,7 +232,7 @@ def test_what_was_done_before_an_interrupt_is_kept(small_study, monkeypatch):
             raise KeyboardInterrupt
             yield {}
 
-    monkeypatch.setitem(methods.METHODS, "interrupting", Interrupting)
+    monkeypatch.setitem(methods.METHODS, "interrupting", Entry(Interrupting, "Interrupting"))
     study = small_study()
     with pytest.raises(KeyboardInterrupt):
         _run(study, method=("ridge", "interrupting"))
@@ -395,8 +399,38 @@ def test_ready_made_embeddings_serve_and_name_their_folder(small_study, tmp_path
     np.save(tmp_path / "words.npy", study.texts[TextSource()].sentence.numpy())
     config = ZeroShotConfig(method=("ridge",), text_model=(str(tmp_path / "words.npy"),))
     found = run_experiments(study.features, study.run_dir, config, run=ONE).entries[0]
-    assert found.folder == "fold-1/ridge_words/seed-0"
+    assert re.fullmatch("fold-1/ridge_words-[0-9a-f]{8}/seed-0", found.folder)
     assert found.accuracy == _run(study).entries[0].accuracy
+
+
+def test_two_embedding_files_of_one_name_keep_results_of_their_own(small_study, tmp_path):
+    study = small_study()
+    words = study.texts[TextSource()].sentence.numpy()
+    for folder, rows in (("A", words), ("B", -words)):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "emb.npy", rows)
+        config = ZeroShotConfig(
+            method=("ridge",), text_model=(str(tmp_path / folder / "emb.npy"),)
+        )
+        found = run_experiments(study.features, study.run_dir, config, run=ONE)
+    assert len(found.entries) == len(found.summary()) == 2
+    assert len(found.of_interest().entries) == len(found.others().entries) == 1
+
+
+def test_only_what_was_asked_for_is_of_interest(small_study):
+    study = small_study()
+    _run(study, method=("ridge:alpha=4",))
+    found = _run(study, method=(["ridge:alpha=9", "ridge:alpha=5"]))
+    assert [e.changed for e in found.of_interest().entries] == [{"alpha": 5.0}, {"alpha": 9.0}]
+    assert [e.changed for e in found.others().entries] == [{"alpha": 4.0}]
+
+
+def test_a_deleted_folder_is_a_missing_result_not_a_broken_run(small_study):
+    study = small_study()
+    _run(study, method=("ridge", "ridge:alpha=4"))
+    shutil.rmtree(study.run_dir / "fold-1" / "ridge_alpha-4.0")
+    found = _run(study)
+    assert [entry.variant for entry in found.entries] == ["ridge"]
 
 
 def test_a_method_that_needs_verbs_says_so_first(small_study, no_work):
@@ -411,7 +445,7 @@ def test_two_sources_of_one_name_are_refused(small_study, no_work):
     words = study.texts[TextSource()]
     sources = [TextSource("labels", "a/words.npy"), TextSource("labels", "b/words.npy")]
     study.texts = dict.fromkeys(sources, words)
-    with pytest.raises(InputError, match="two text sources have the same name"):
+    with pytest.raises(InputError, match="two text sources or methods have the same name"):
         _run(study, text_model=("a/words.npy", "b/words.npy"))
 
 

@@ -1,12 +1,20 @@
 import csv
 import json
-from dataclasses import replace
+import shutil
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.zeroshot.trials.results import Result, Results, read_results, split_set, summarise
+from smie_pipe.zeroshot.trials.results import (
+    Result,
+    Results,
+    check_own,
+    read_results,
+    write_gathered,
+)
+from smie_pipe.zeroshot.trials.summaries import split_set, summarise
 
 PLAIN = Result(
     dataset="ntu60",
@@ -48,16 +56,29 @@ def _entry(split=1, seed=0, accuracy=0.5, **changed):
     return replace(PLAIN, split=name, seed=seed, accuracy=accuracy, folder=folder, **changed)
 
 
-def test_what_is_written_is_read(tmp_path):
-    results = Results(tmp_path).merge([_entry(1), _entry(2, 1, 0.6)])
-    results.write()
-    assert read_results(tmp_path).entries == results.entries
+def _keep(run_dir, *entries):
+    for entry in entries:
+        folder = run_dir / entry.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "result.json").write_text(json.dumps(asdict(entry)))
+
+
+def test_results_are_gathered_from_the_trainings_folders(tmp_path):
+    entries = [_entry(1), _entry(2, 1, 0.6)]
+    further = replace(
+        _entry(1),
+        split="ntu60-smie-1/pretraining-2",
+        folder="ntu60-smie-1/pretraining-2/smie/seed-0",
+    )
+    _keep(tmp_path, *entries, further)
+    results = write_gathered(tmp_path)
+    assert results.entries == [entries[0], further, entries[1]] == read_results(tmp_path).entries
     content = json.loads((tmp_path / "results.json").read_text())
     assert content["format"] == "smie-pipe zero-shot results" and content["version"] == 1
-    assert content["summary"][0]["mean"] == pytest.approx(0.55)
+    assert content["summary"][0]["splits"] == ["ntu60-smie-1", "ntu60-smie-2"]
     with open(tmp_path / "results.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["accuracy"] for row in rows] == ["0.5", "0.6"]
+    assert [row["accuracy"] for row in rows] == ["0.5", "0.5", "0.6"]
     assert rows[0]["split_set"] == "ntu60-smie" and rows[0]["seconds"] == "2.0"
 
 
@@ -65,22 +86,58 @@ def test_a_folder_without_results_has_none(tmp_path):
     assert read_results(tmp_path).entries == []
 
 
+def test_a_deleted_folder_is_a_missing_result(tmp_path):
+    _keep(tmp_path, _entry(1), _entry(2))
+    write_gathered(tmp_path)
+    shutil.rmtree(tmp_path / "ntu60-smie-1" / "smie")
+    assert write_gathered(tmp_path).entries == [_entry(2)]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"seed": 1}', "null", '{"seed": NaN'])
+def test_a_damaged_result_is_a_missing_one_with_a_warning(content, tmp_path, caplog):
+    _keep(tmp_path, _entry(1), _entry(2))
+    (tmp_path / _entry(1).folder / "result.json").write_text(content)
+    assert read_results(tmp_path).entries == [_entry(2)]
+    assert "result.json cannot be read and is left out" in caplog.text
+
+
+def test_a_result_of_an_earlier_version_is_read(tmp_path):
+    _keep(tmp_path, _entry(1))
+    path = tmp_path / _entry(1).folder / "result.json"
+    old = json.loads(path.read_text())
+    del old["saw_unseen"], old["text_digest"]
+    path.write_text(json.dumps(old))
+    assert read_results(tmp_path).entries == [_entry(1)]
+
+
+def test_a_result_lies_where_it_is_found(tmp_path):
+    _keep(tmp_path / "a", _entry(1))
+    (tmp_path / "a").rename(tmp_path / "b")
+    (tmp_path / "b" / "ntu60-smie-1" / "smie").rename(tmp_path / "b" / "ntu60-smie-1" / "kept")
+    assert read_results(tmp_path / "b").entries[0].folder == "ntu60-smie-1/kept/seed-0"
+
+
+def test_what_another_process_found_meanwhile_is_written_too(tmp_path, monkeypatch):
+    _keep(tmp_path, _entry(1))
+    write = Results.write
+
+    def interrupted(self):
+        write(self)
+        if len(self.entries) == 1:
+            _keep(tmp_path, _entry(2))
+
+    monkeypatch.setattr(Results, "write", interrupted)
+    assert len(write_gathered(tmp_path).entries) == 2
+    assert len(json.loads((tmp_path / "results.json").read_text())["results"]) == 2
+
+
 @pytest.mark.parametrize(
-    "content, message",
-    [
-        ("{", "expected"),
-        ("[]", "expected"),
-        ('{"format": "smie-pipe zero-shot results", "version": 9}', "version 9"),
-        (
-            '{"format": "smie-pipe zero-shot results", "version": 1, "results": [{"seed": 1}]}',
-            "fields missing or unknown: accuracy",
-        ),
-    ],
+    "content", ["{", "[]", '{"format": "smie-pipe zero-shot results", "version": 9}']
 )
-def test_a_file_that_is_none_of_ours_is_refused(content, message, tmp_path):
+def test_a_file_that_is_none_of_ours_is_refused(content, tmp_path):
     (tmp_path / "results.json").write_text(content)
-    with pytest.raises(InputError, match=message):
-        read_results(tmp_path)
+    with pytest.raises(InputError, match="results.json: expected .* move the file away"):
+        check_own(tmp_path)
 
 
 def test_merging_replaces_the_same_training_only():
@@ -95,7 +152,9 @@ def test_merging_replaces_the_same_training_only():
 
 def test_mean_and_deviations_over_splits_and_seeds():
     values = {(1, 0): 0.1, (1, 1): 0.3, (2, 0): 0.5, (2, 1): 0.9}
-    found = summarise([_entry(*key, accuracy=value) for key, value in values.items()])
+    found = summarise(
+        [_entry(*key, accuracy=v, confusion=[[k]]) for k, (key, v) in enumerate(values.items())]
+    )
     assert found.mean == pytest.approx(0.45)
     assert found.std == pytest.approx(np.std([0.1, 0.3, 0.5, 0.9], ddof=1))
     assert found.std_splits == pytest.approx(np.std([0.2, 0.7], ddof=1))

@@ -1,8 +1,8 @@
 import pytest
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.zeroshot.config import GROUPS, TextSource, ZeroShotConfig
-from smie_pipe.zeroshot.methods.registry import METHODS
+from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig
+from smie_pipe.zeroshot.methods.registry import METHODS, groups
 from smie_pipe.zeroshot.trials.variants import parse, variants
 
 
@@ -11,8 +11,8 @@ def _names(dataset="custom", **choices):
 
 
 def test_all_is_every_method_there_is():
-    assert _names(method=("all",)) == list(GROUPS["all"])
-    assert set(GROUPS["all"]) == set(METHODS)
+    assert _names(method=("all",)) == list(groups()["all"])
+    assert set(groups()["all"]) == set(METHODS)
 
 
 def test_ablation_changes_one_thing_at_a_time():
