@@ -14,11 +14,13 @@ from smie_pipe.commands.demo import demo
 from smie_pipe.commands.describe_classes import describe_classes
 from smie_pipe.commands.evaluate_segments import evaluate_segments
 from smie_pipe.commands.export import export
+from smie_pipe.commands.export_model import export_model
 from smie_pipe.commands.extract import extract
 from smie_pipe.commands.help import help_command
 from smie_pipe.commands.import_features import import_features
 from smie_pipe.commands.info import info
 from smie_pipe.commands.inspect import inspect
+from smie_pipe.commands.predict import predict
 from smie_pipe.commands.preprocess import preprocess
 from smie_pipe.commands.pretrain import pretrain_backbone
 from smie_pipe.commands.report import report
@@ -46,6 +48,8 @@ COMMANDS: tuple[click.Command, ...] = (
     report,
     inspect,
     view,
+    export_model,
+    predict,
     evaluate_segments,
     export,
     import_features,
