@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,13 +9,13 @@ import numpy as np
 import torch
 
 from smie_pipe.backbones.features.store import FeatureSet
-from smie_pipe.zeroshot.gzsl.gate import Clues, Gate, SeenClassifier, clues, fit_gate
-from smie_pipe.zeroshot.gzsl.stacking import Contest, at, contest, curve, joined
+from smie_pipe.zeroshot.gzsl.gate import Gate, GateInputs, SeenClassifier, fit_gate, gate_inputs
+from smie_pipe.zeroshot.gzsl.stacking import Margins, at, curve, joined, margins_of
 from smie_pipe.zeroshot.methods.base import Method, TrainingData
-from smie_pipe.zeroshot.methods.registry import method_class
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.training.held_out import Division, divide
-from smie_pipe.zeroshot.training.train import of_clips, train
+from smie_pipe.zeroshot.training.train import of_clips
+from smie_pipe.zeroshot.training.trainer import Trainer, scores_of
 
 RESERVE = 0.2
 """Share of the kept classes' clips that is not trained on, to play seen test clips."""
@@ -33,7 +32,7 @@ class Calibration:
 
 
 def calibrate(
-    spec: str,
+    trainer: Trainer,
     options: dict[str, Any],
     epochs: int,
     data: TrainingData,
@@ -41,9 +40,6 @@ def calibrate(
     ways: Ways,
     unseen_classes: int,
     folds: int,
-    seed: int,
-    device: torch.device,
-    stop: Callable[[], bool] = lambda: False,
 ) -> Calibration:
     """Choose gamma, and fit the gate, on classes held out of the seen ones.
 
@@ -52,10 +48,12 @@ def calibrate(
 
     Parameters
     ----------
-    spec, options, epochs
+    trainer, options, epochs
         The method as it is trained on all seen classes.
     data
         Training clips of the seen classes, all that is looked at.
+    ways
+        Whether the gate is fitted too.
     unseen_classes
         How many classes are unseen in the test. As many are held out (half of the seen ones at
         most): the best of more scores is higher, and gamma depends on it.
@@ -65,31 +63,31 @@ def calibrate(
     Notes
     -----
     The backbone has learnt from all these clips, those of the held-out classes too, so both
-    sides look easier here than in the test. Where test performers are new, seen clips lead by
-    less than here, and gamma may come out too large: H in the test is then below ``held_out``.
+    sides look easier here than in the test. Where test performers are new, the margin of seen
+    clips is smaller than here, and gamma may come out too large: H in the test is then below
+    ``held_out``.
     """
-    contests: list[Contest] = []
-    clue_sets: list[Clues] = []
+    margins: list[Margins] = []
+    inputs: list[GateInputs] = []
     held = min(unseen_classes, len(data.texts) // 2)
-    for division in divide(len(data.texts), held, folds, seed):
-        trial = _Trial(data, division, seed)
-        method = method_class(spec)(**options)
-        for _ in train(method, trial.train, epochs=epochs, seed=seed, device=device, stop=stop):
-            pass
-        scores = method.score(trial.v.to(device), data.texts.to(device)).numpy()
-        contests.append(contest(scores, trial.truth, trial.unseen))
+    for division in divide(len(data.texts), held, folds, trainer.seed):
+        part = _Part(data, division, trainer.seed)
+        method = trainer.trained(options, part.train, epochs)
+        v, texts = part.v.to(trainer.device), data.texts.to(trainer.device)
+        scores = scores_of(method, v, texts).numpy()
+        margins.append(margins_of(scores, part.truth, part.unseen))
         if ways != "stacking":
-            seen = SeenClassifier(trial.train.v.numpy(), trial.train_label)
-            clue_sets.append(
-                clues(scores, seen.logits(trial.v.numpy()), trial.truth, trial.unseen)
+            seen = SeenClassifier(part.train.v.numpy(), part.train_label)
+            inputs.append(
+                gate_inputs(scores, seen.logits(part.v.numpy()), part.truth, part.unseen)
             )
-    both = joined(contests)
-    gamma = curve(both).best_gamma()
-    gate = fit_gate(joined(clue_sets), unseen_classes) if clue_sets else None
-    return Calibration(gamma, gate, at(both, gamma))
+    pooled = joined(margins)
+    gamma = curve(pooled).best_gamma()
+    gate = fit_gate(joined(inputs), unseen_classes) if inputs else None
+    return Calibration(gamma, gate, at(pooled, gamma))
 
 
-class _Trial:
+class _Part:
     """Training clips, and test clips of kept and of held-out classes, by one division.
 
     The method is given the kept classes only; scores are against all seen classes.
@@ -151,8 +149,8 @@ def generalised(
     place = {label: column for column, label in enumerate(classes)}
     truth = np.array([place[label] for part in tests for label in part.label.tolist()])
     candidates = texts.take(classes).to(device)
-    scores = method.score(torch.as_tensor(v).to(device), candidates).numpy()
-    found = contest(scores, truth, unseen)
+    scores = scores_of(method, torch.as_tensor(v).to(device), candidates).numpy()
+    found = margins_of(scores, truth, unseen)
     steps = curve(found)
     figures: dict[str, Any] = {
         "plain": at(found, 0.0),
@@ -164,6 +162,6 @@ def generalised(
     if calibration.gate is not None:
         seen = SeenClassifier(data.v.numpy(), data.label.numpy())
         gate = calibration.gate
-        gated = gate.contest(clues(scores, seen.logits(v), truth, unseen))
+        gated = gate.margins(gate_inputs(scores, seen.logits(v), truth, unseen))
         figures["gate"] = at(gated, gate.threshold) | {"temperature": gate.temperature}
     return figures
