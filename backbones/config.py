@@ -75,6 +75,61 @@ class PretrainConfig:
             "Training",
         ),
     ] = "last"
+    augment: Annotated[
+        bool,
+        Option(
+            "Train on random variants of the clips, new ones each epoch: on a few hundred clips "
+            "the network otherwise learns the clips by heart.",
+            "Augmentation",
+        ),
+    ] = False
+    augment_crop: Annotated[
+        float,
+        Option(
+            "Shortest part of a clip, as a share, that is stretched to the whole length: people "
+            "start and end early or late, and are fast or slow. 1: none.",
+            "Augmentation",
+            above=0,
+            at_most=1,
+        ),
+    ] = 0.7
+    augment_turn: Annotated[
+        float,
+        Option(
+            "Largest turn about the vertical axis y in degrees, either way: the recipe's turn of "
+            "the shoulders is only nearly right.",
+            "Augmentation",
+            at_least=0,
+            at_most=180,
+        ),
+    ] = 30.0
+    augment_tilt: Annotated[
+        float,
+        Option(
+            "Largest turn about x and about z in degrees: sensors are tilted and people lean.",
+            "Augmentation",
+            at_least=0,
+            at_most=180,
+        ),
+    ] = 10.0
+    augment_scale: Annotated[
+        float,
+        Option(
+            "Largest share by which a body grows or shrinks: people differ in height.",
+            "Augmentation",
+            at_least=0,
+            below=1,
+        ),
+    ] = 0.15
+    augment_noise: Annotated[
+        float,
+        Option(
+            "Standard deviation of noise on each coordinate in metres: joints of a sensor jitter "
+            "by about 0.01. 0: none.",
+            "Augmentation",
+            at_least=0,
+        ),
+    ] = 0.0
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all of them in one message."""
@@ -156,6 +211,13 @@ class ExtractConfig:
             "the two side by side, each scaled alike."
         ),
     ] = "backbone"
+    room: Annotated[
+        bool,
+        Option(
+            "Measure ways through the room and between two persons too, where preprocess kept "
+            "the places of the bodies; without it only what bodies do by themselves."
+        ),
+    ] = True
     components: Annotated[
         int,
         Option(

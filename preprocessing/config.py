@@ -8,6 +8,12 @@ from typing import Annotated, Literal
 
 from smie_pipe.preprocessing.foundation.options import Option, check
 from smie_pipe.preprocessing.layouts.registry import LAYOUT_NAMES
+from smie_pipe.preprocessing.trackers.joints.kinds import (
+    JOINT_SETS,
+    TITLES,
+    axes_fault,
+    parse_axes,
+)
 
 
 @dataclass(frozen=True)
@@ -184,9 +190,84 @@ class PreprocessConfig:
         ),
     ] = "auto"
 
+    tracker: Annotated[
+        str | None,
+        Option(
+            "Who wrote the files of another body tracker; by default their content tells.",
+            "Other body trackers",
+            among=tuple(TITLES),
+        ),
+    ] = None
+
+    joints: Annotated[
+        str | None,
+        Option(
+            "Keep only the joints that another tracker has and rebuild the others, of any "
+            "recording: to train on what the model will be used on.",
+            "Other body trackers",
+            among=JOINT_SETS,
+        ),
+    ] = None
+
+    fps: Annotated[
+        float | None,
+        Option(
+            "Frames a second of a tracker's files, where they have no time stamps or wrong "
+            "ones; all are brought to 30.",
+            "Other body trackers",
+            above=0,
+            at_most=1000,
+        ),
+    ] = None
+
+    axes: Annotated[
+        str | None,
+        Option(
+            "Where x, y (up) and z come from in a tracker's files: y-up, z-up, y-down, or "
+            "three signed letters such as x,z,-y. By default the body tells.",
+            "Other body trackers",
+        ),
+    ] = None
+
+    unit: Annotated[
+        Literal["m", "cm", "mm", "inch", "body"] | None,
+        Option(
+            "Unit of a tracker's files; body scales to an average one. By default the file or "
+            "the body tells.",
+            "Other body trackers",
+        ),
+    ] = None
+
+    level: Annotated[
+        bool,
+        Option(
+            "Turn a tracker's recordings so that people who stand are upright: for a tilted "
+            "camera.",
+            "Other body trackers",
+        ),
+    ] = False
+
+    mirror: Annotated[
+        bool,
+        Option(
+            "Turn left and right round in a tracker's recordings: for left-handed axes.",
+            "Other body trackers",
+        ),
+    ] = False
+
+    markers: Annotated[
+        Path | None,
+        Option(
+            "Table joint,markers for motion capture with markers on the skin: a joint is the "
+            "mean of its markers.",
+            "Other body trackers",
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
         """Refuse impossible values, all of them in one message."""
-        check(self, "preprocess")
+        wrong_axes = self.axes is not None and parse_axes(self.axes) is None
+        check(self, "preprocess", [(wrong_axes, axes_fault(self.axes or ""))])
 
 
 @dataclass(frozen=True)

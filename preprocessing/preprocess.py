@@ -16,6 +16,7 @@ import numpy as np
 
 from smie_pipe.preprocessing.body import BODIES, JOINTS
 from smie_pipe.preprocessing.clips.from_raw import CONTENT, ClipBatch
+from smie_pipe.preprocessing.clips.recipe import PLACE
 from smie_pipe.preprocessing.clips.tracking import summary
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.datasets import Dataset
@@ -31,7 +32,7 @@ from smie_pipe.preprocessing.workers import batch_results
 
 logger = logging.getLogger(__name__)
 BATCH_BYTES = 20 * 2**20
-PARTIAL_VERSION = 2  # raise it when the same files and options would give other clips
+PARTIAL_VERSION = 4  # raise it when the same files and options would give other clips
 
 
 def preprocess(
@@ -77,7 +78,8 @@ def preprocess(
     found = find_source(source, config)
     logger.info("%s: %s", source, describe_source(found))
     shape = (3, config.frames, len(JOINTS), BODIES)
-    with _said_where(output), PartialWork(output, _key(found, config), shape) as work:
+    place = (config.frames, BODIES, PLACE)
+    with _said_where(output), PartialWork(output, _key(found, config), shape, place) as work:
         remove_leftovers(output)
         _check_damage([*found.findings, *work.findings], run)
         _work(found, work, config, run)
@@ -203,6 +205,7 @@ def _write(
         recipe=as_plain(config),
         protocols=protocols,
         findings=findings,
+        place=work.places(),
         attrs={"layout": found.layout.name},
     )
     treatments = [text for text in columns["treatment"].tolist() if text]
@@ -224,9 +227,13 @@ def _write(
 def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     """Return the rows as columns; a clip that lacks one gets 0 or no text there."""
     kinds = {name: type(value) for row in rows for name, value in row.items() if name != CONTENT}
-    return {
-        name: np.array([row.get(name, kind()) for row in rows]) for name, kind in kinds.items()
-    }
+    return {name: _column(rows, name, kind) for name, kind in kinds.items()}
+
+
+def _column(rows: Sequence[dict[str, Any]], name: str, kind: type) -> np.ndarray:
+    values = [row.get(name, kind()) for row in rows]
+    # as objects: numpy's own texts would all be as long as the longest
+    return np.array(values, dtype=object) if kind is str else np.array(values)
 
 
 def _listed_protocols(found: Source, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

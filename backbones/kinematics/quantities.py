@@ -47,9 +47,21 @@ class Scene:
     """
 
     def __init__(self, x: Array, place: Array | None = None):
+        self.x = x
         self.body = MovingBody(x[..., 0])
         self.other = MovingBody(x[..., 1]) if x.shape[-1] > 1 else None
         self.room = None if place is None else Room(x, place)
+
+    def of(self, on: str, known: Array) -> MovingBody | Room | None:
+        """Return what measures of a kind are taken on, of the clips where it is known."""
+        if not known.any():
+            return None
+        if on == "body":
+            return self.body
+        if on == "other":
+            return MovingBody(self.x[known, ..., 1])
+        assert self.room is not None
+        return self.room if known.all() else self.room.of_clips(known)
 
 
 @dataclass(frozen=True)
@@ -542,7 +554,8 @@ def quantities(x: Array, place: Array | None = None) -> Array:
         of the room and of the pair where the place is not known. The last three numbers are 1
         where they are and 0 where they are not, never NaN.
     """
-    scene = Scene(np.asarray(x), place)
+    x = np.asarray(x)
+    scene = Scene(x, place)
     none = np.zeros(len(x), bool)
     known = {
         "body": ~none,
@@ -550,16 +563,23 @@ def quantities(x: Array, place: Array | None = None) -> Array:
         "other": none if scene.other is None else scene.other.present,
         "pair": none if scene.room is None else scene.room.both.any(1),
     }
-    subjects = {"body": scene.body, "other": scene.other}
     found: list[Array] = []
-    for measure in MEASURES:
-        subject = subjects.get(measure.on, scene.room)
-        if not known[measure.on].any():
-            found += [np.full(len(x), np.nan)] * len(measure.columns)
-            continue
-        found += [np.where(known[measure.on], v, np.nan) for v in measure.numbers(subject)]
+    for on in ("body", "room", "other", "pair"):
+        found += _taken(on, scene.of(on, known[on]), known[on])
     found += [known[on].astype(np.float32) for on in ("room", "other", "pair")]
     return np.stack(found, axis=1).astype(np.float32)
+
+
+def _taken(on: str, subject: MovingBody | Room | None, known: Array) -> list[Array]:
+    """Return the numbers of the measures on one subject, (N,) each, NaN where it is not known."""
+    numbers = []
+    for measure in (m for m in MEASURES if m.on == on):
+        for values in measure.numbers(subject) if subject else [None] * len(measure.columns):
+            column = np.full(len(known), np.nan, np.float32)
+            if values is not None:
+                column[known] = values
+            numbers.append(column)
+    return numbers
 
 
 def table() -> str:

@@ -36,26 +36,39 @@ class Room:
     def __init__(self, x: Array, place: Array):
         if place.shape[1:] != (x.shape[2], x.shape[4], _PLACE_NUMBERS):
             raise ValueError(f"place has shape {place.shape}, clips {x.shape}")
-        p = x.transpose(0, 4, 2, 3, 1).astype(np.float32)  # (N, C, T, V, M) -> (N, M, T, V, C)
-        where = place.transpose(0, 2, 1, 3).astype(np.float32)  # (N, M, T, 4)
+        self.x, self.place = x, place
+        where = place.transpose(0, 2, 1, 3)  # (N, M, T, 4)
         self.known = np.isfinite(where).all(-1)  # (N, M, T)
-        where = np.nan_to_num(where)
-        trunk = length(p[..., SPINE_SHOULDER, :] - p[..., SPINE_BASE, :]).mean(2)  # (N, M)
+        trunk = length((x[:, :, :, SPINE_SHOULDER] - x[:, :, :, SPINE_BASE]).transpose(0, 3, 2, 1))
+        trunk = trunk.mean(2)  # (N, M)
         self.there = (trunk > SHORTEST) & self.known.any(2)
         total = (trunk * self.there).sum(1) / np.maximum(self.there.sum(1), 1)
         self.trunk_m = np.where(total > SHORTEST, total, 1.0)
-        p = _turned_back(p, where[..., 3]) + where[:, :, :, None, :3]
-        self.p = p / self.trunk_m[:, None, None, None, None]
-        self.heading = where[..., 3]
+        self._ways: dict[tuple[int, str], Array] = {}
+
+    def of_clips(self, chosen: Array) -> Room:
+        """Return the room of some of the clips, chosen by a mask (N,)."""
+        return Room(self.x[chosen], self.place[chosen])
 
     @cached_property
     def both(self) -> Array:
         """In which frames both bodies are there, (N, T) bool."""
         return self.known.all(1) & self.there.all(1)[:, None]
 
+    def position(self, body: int, joint: int) -> Array:
+        """Return where a joint is in the room in each frame, (N, T, 3), metres."""
+        x, _, z = self.x[:, :, :, joint, body].transpose(1, 0, 2)
+        y = self.x[:, 1, :, joint, body]
+        where = np.nan_to_num(self.place[:, :, body])
+        cos, sin = np.cos(where[..., 3]), np.sin(where[..., 3])
+        return np.stack([cos * x + sin * z, y, cos * z - sin * x], axis=-1) + where[..., :3]
+
     def way(self, body: int, joint: str) -> Array:
-        """Return a joint's way through the room, (N, T, 3), smoothed."""
-        return smoothed(self.p[:, body, :, JOINTS.index(joint)])
+        """Return a joint's way through the room, (N, T, 3), smoothed, trunk lengths."""
+        if (body, joint) not in self._ways:
+            p = self.position(body, JOINTS.index(joint)) / self.trunk_m[:, None, None]
+            self._ways[body, joint] = smoothed(p.astype(np.float32))
+        return self._ways[body, joint]
 
     def faces(self, body: int) -> Array:
         """Return the level unit vector that a body faces along, (N, T, 3)."""
@@ -103,10 +116,3 @@ class Room:
 def _ends(course: Array) -> float:
     fifth = max(1, len(course) // 5)
     return float(course[-fifth:].mean() - course[:fifth].mean())
-
-
-def _turned_back(p: Array, angle: Array) -> Array:
-    """Undo the turning about y by an angle a frame, p (N, M, T, V, 3), angle (N, M, T)."""
-    cos, sin = np.cos(angle)[..., None], np.sin(angle)[..., None]
-    x, z = p[..., 0], p[..., 2]
-    return np.stack([cos * x + sin * z, p[..., 1], -sin * x + cos * z], -1)

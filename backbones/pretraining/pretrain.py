@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from smie_pipe.backbones.clips import Clips, on_device, open_clips
@@ -26,6 +27,7 @@ from smie_pipe.backbones.hardware.distributed import join
 from smie_pipe.backbones.hardware.memory import check_training_fits, memory_explained
 from smie_pipe.backbones.hardware.precision import autocast, dtype_of, repeatable
 from smie_pipe.backbones.hardware.shared_layers import parallel
+from smie_pipe.backbones.pretraining.augment import augment, draw
 from smie_pipe.backbones.pretraining.checkpoint import checkpoint_path, remove_checkpoint
 from smie_pipe.backbones.pretraining.evaluation import (
     check_finite,
@@ -182,6 +184,8 @@ def _train(job: Job, state: State, clips: Clips, tests: Clips | None) -> None:
         state.model.train()
         resumed = time.perf_counter() - state.seconds
         for x, y in zip(clips.batches(mine), answers, strict=True):
+            if config.augment:
+                x = variants(job, state, x, len(order[state.step]))
             with autocast(config.precision, device):
                 logits = model(x.to(dtype_of(config.precision)))
             loss = cross_entropy(logits.to(state.losses.dtype), y, reduction="sum")
@@ -210,6 +214,12 @@ def _train(job: Job, state: State, clips: Clips, tests: Clips | None) -> None:
     bar.close()
     if board is not None:
         board.close()
+
+
+def variants(job: Job, state: State, x: Tensor, count: int) -> Tensor:
+    """Return this process's clips of the step, of ``count`` in all, each changed at random."""
+    drawn = draw(count, job.config, job.seed, state.epoch, state.step)
+    return augment(x, drawn, job.group.share(np.arange(count)))
 
 
 def cosine(lr: float, epoch: int, epochs: int) -> float:

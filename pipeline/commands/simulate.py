@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from smie_pipe.preprocessing.simulation.config import SimulateConfig
-from smie_pipe.preprocessing.trackers.kinds import WRITABLE
+from smie_pipe.preprocessing.trackers.joints.kinds import WRITABLE
 from smie_pipe.stage import Stage, build_config, config_options, json_option, report
 from smie_pipe.study import Study, pass_study
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from smie_pipe.preprocessing.body import BODIES, JOINTS
-from smie_pipe.preprocessing.clips.recipe import prepare
+from smie_pipe.preprocessing.clips.recipe import PLACE, prepare_placed
 from smie_pipe.preprocessing.clips.tracking import choose_bodies
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.datasets import Dataset
 from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.layouts.base import Layout, RawClip, Recording
 from smie_pipe.preprocessing.layouts.read import read_recording
+from smie_pipe.preprocessing.trackers.joints.reduce import reduced, reduced_clip
 
 CONTENT = "content"
 """Row entry with a short hash of the clip, by which equal clips are found; not stored."""
@@ -29,6 +30,8 @@ class ClipBatch:
     recordings: int
     x: np.ndarray
     """(n, 3, T, V, 2) float32."""
+    place: np.ndarray
+    """(n, T, 2, 4) float32, where each body was; see `prepare_placed`."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     """What is known of each clip."""
     findings: list[Finding] = field(default_factory=list)
@@ -40,6 +43,8 @@ class FinishedClip:
 
     x: np.ndarray
     """(3, T, V, 2) float32, metres from ``spine_shoulder``."""
+    place: np.ndarray
+    """(T, 2, 4) float32, where each body was; NaN where that is not known."""
     facts: dict[str, Any]
     """``frames`` of the recording, ``frames_valid`` with a body, ``bodies`` and ``treatment``."""
 
@@ -48,7 +53,7 @@ def process_batch(
     recordings: Sequence[Recording], layout: Layout, known: Dataset, config: PreprocessConfig
 ) -> ClipBatch:
     """Return the clips of some recordings. What is wrong with a recording becomes a finding."""
-    clips: list[np.ndarray] = []
+    clips: list[FinishedClip] = []
     rows: list[dict[str, Any]] = []
     findings: list[Finding] = []
     for recording in recordings:
@@ -59,11 +64,13 @@ def process_batch(
             if isinstance(done, Finding):
                 findings.append(done)
             else:
-                clips.append(done.x)
+                clips.append(done)
                 rows.append(_row(raw, done))
     shape = (0, 3, config.frames, len(JOINTS), BODIES)
-    x = np.stack(clips) if clips else np.empty(shape, np.float32)
-    return ClipBatch(sum(recording.count for recording in recordings), x, rows, findings)
+    x = np.stack([clip.x for clip in clips]) if clips else np.empty(shape, np.float32)
+    nowhere = np.empty((0, config.frames, BODIES, PLACE), np.float32)
+    place = np.stack([clip.place for clip in clips]) if clips else nowhere
+    return ClipBatch(sum(recording.count for recording in recordings), x, place, rows, findings)
 
 
 def finished_clip(
@@ -81,8 +88,10 @@ def finished_clip(
         Whether its action has two persons, see `choose_bodies`.
     """
     if isinstance(raw.bodies, np.ndarray):
-        return _ready_made(raw.bodies)
-    chosen = choose_bodies(raw.bodies, config, two_persons)
+        x = raw.bodies
+        return _ready_made(x if config.joints is None else reduced_clip(x, config.joints))
+    bodies = raw.bodies if config.joints is None else reduced(raw.bodies, config.joints)
+    chosen = choose_bodies(bodies, config, two_persons)
     valid = chosen.bodies.shape[1] if len(chosen.bodies) else 0
     if valid < config.min_frames:
         path = raw.bodies.path
@@ -97,13 +106,13 @@ def finished_clip(
         "bodies": len(chosen.bodies),
         "treatment": "; ".join(chosen.treatment),
     }
-    return FinishedClip(prepare(chosen.bodies, config.frames, config.turn), facts)
+    return FinishedClip(*prepare_placed(chosen.bodies, config.frames, config.turn), facts)
 
 
 def _ready_made(x: np.ndarray) -> FinishedClip:
     frames, second = x.shape[1], bool(x[..., 1].any())
     facts = {"frames": frames, "frames_valid": frames, "bodies": 1 + second, "treatment": ""}
-    return FinishedClip(x, facts)
+    return FinishedClip(x, np.full((frames, BODIES, PLACE), np.nan, np.float32), facts)
 
 
 def _row(raw: RawClip, done: FinishedClip) -> dict[str, Any]:

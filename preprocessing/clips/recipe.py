@@ -38,11 +38,44 @@ def prepare(bodies: np.ndarray, frames: int, turn: str = "recipe") -> np.ndarray
     ValueError
         If no frame holds a body.
     """
-    done = turned(resample(centred(without_empty_frames(bodies)), frames), turn)
+    return prepare_placed(bodies, frames, turn)[0]
+
+
+PLACE = 4
+"""Numbers of a body's place in a frame: x, y, z in metres and an angle in radians."""
+
+
+def prepare_placed(
+    bodies: np.ndarray, frames: int, turn: str = "recipe"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take a clip through the whole recipe, and keep where its bodies were; see `prepare`.
+
+    Returns
+    -------
+    clip
+        (3, frames, V, 2) float32, as from `prepare`.
+    place
+        (frames, 2, 4) float32: x, y, z of ``spine_shoulder`` in metres before centring, and the
+        angle about y in radians that the body was turned by; NaN where it is absent.
+    """
+    there = without_empty_frames(bodies)
+    middle = resample(centred(there), frames)
+    done = turned(middle, turn)
+    place = np.full((frames, BODIES, PLACE), np.nan, np.float32)
+    way = resample(there[:, :, SPINE_SHOULDER : SPINE_SHOULDER + 1], frames)[:, :, 0]
+    place[:, : len(way), :3] = way.transpose(1, 0, 2)
+    place[:, : len(way), 3] = _angle(middle, done).T
     clip = np.zeros((3, frames, done.shape[2], BODIES), np.float32)
     clip[..., : len(done)] = done.transpose(3, 1, 2, 0)  # (M, T, V, C) -> (C, T, V, M)
     np.nan_to_num(clip, copy=False)
-    return clip
+    return clip, place
+
+
+def _angle(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return by which angle about y each body was turned in each frame, (M, T)."""
+    old, new = (one[:, :, SHOULDER_RIGHT] - one[:, :, SHOULDER_LEFT] for one in (before, after))
+    turned_by = np.arctan2(new[..., 2], new[..., 0]) - np.arctan2(old[..., 2], old[..., 0])
+    return np.angle(np.exp(1j * turned_by))
 
 
 def present(bodies: np.ndarray) -> np.ndarray:

@@ -18,12 +18,14 @@ def layouts() -> dict[str, Layout]:
     from smie_pipe.preprocessing.layouts.arrays import Arrays
     from smie_pipe.preprocessing.layouts.ntu import Ntu
     from smie_pipe.preprocessing.layouts.pku import Pku
+    from smie_pipe.preprocessing.layouts.trackers import Trackers
 
     every: tuple[Layout, ...] = (
         Ntu(),
         Pku(),
         Arrays(),
         Annotations(),
+        Trackers(),
     )
     return {layout.name: layout for layout in every}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from smie_pipe.preprocessing.foundation.options import Option, check
-from smie_pipe.preprocessing.trackers.kinds import WRITABLE
+from smie_pipe.preprocessing.trackers.joints.kinds import WRITABLE
 
 
 @dataclass(frozen=True)

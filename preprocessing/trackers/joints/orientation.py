@@ -6,7 +6,6 @@ left. Where the person stands and which way it faces do not matter; tilt and mir
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Sequence
 
@@ -14,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
+from smie_pipe.preprocessing.trackers.joints.kinds import axes_fault, parse_axes
 from smie_pipe.preprocessing.trackers.joints.rebuild import weighted_sum
 from smie_pipe.preprocessing.trackers.joints.recording import TrackedRecording
 from smie_pipe.preprocessing.trackers.joints.skeletons import SIDES, Skeleton
 
-NAMED_AXES = {"y-up": "x,y,z", "z-up": "x,z,-y", "y-down": "-x,-y,z"}
-"""Right-handed frames by the axis that points up (y-down: images, and a Kinect's own camera)."""
 UNITS: dict[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254}
 """Metres in each unit."""
 BODY = "body"
@@ -34,32 +32,25 @@ bodies have +0.89 to +1.00."""
 UPRIGHT = np.cos(np.pi / 4)
 
 Array = NDArray[np.float64]
-_LETTERS = re.compile(r"\s*([+-]?)([xyz])\s*")
 
 
 def axes_matrix(text: str) -> Array:
     """Return the matrix (3, 3) that an ``--axes`` stands for.
 
-    ``text`` is one of `NAMED_AXES`, or says from which of the file's axes x, y (up) and z come:
-    ``x,z,-y`` takes y from the file's z, and z from its y, turned round.
+    ``text`` is one of `kinds.NAMED_AXES`, or says from which of the file's axes x, y (up) and z
+    come: ``x,z,-y`` takes y from the file's z, and z from its y, turned round.
 
     Raises
     ------
     InputError
         If it is neither, or names an axis twice.
     """
-    parts = NAMED_AXES.get(text, text).split(",")
-    matches = [_LETTERS.fullmatch(part.lower()) for part in parts]
-    letters = [match[2] for match in matches if match]
-    if len(parts) != 3 or sorted(letters) != ["x", "y", "z"]:
-        raise InputError(
-            f"axes {text!r}: expected {', '.join(NAMED_AXES)}, or three signed letters such as "
-            f"x,z,-y that say where x, y (up) and z come from, each of x, y, z once"
-        )
+    axes = parse_axes(text)
+    if axes is None:
+        raise InputError(axes_fault(text))
     matrix = np.zeros((3, 3))
-    for row, match in enumerate(matches):
-        assert match is not None
-        matrix[row, "xyz".index(match[2])] = -1.0 if match[1] == "-" else 1.0
+    for row, (sign, letter) in enumerate(axes):
+        matrix[row, "xyz".index(letter)] = sign
     return matrix
 
 

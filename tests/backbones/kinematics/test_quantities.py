@@ -1,4 +1,4 @@
-"""Kinematic quantities: known motions, and what must not matter: place, direction, size, side."""
+"""Kinematic quantities of a body, in the room and between two: what must and must not matter."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,9 @@ from smie_pipe.backbones.kinematics.quantities import (
     quantities,
     table,
 )
+from smie_pipe.backbones.kinematics.room import Room
 from smie_pipe.preprocessing.body import JOINTS
+from smie_pipe.preprocessing.clips.recipe import prepare, prepare_placed, resample
 
 QUICK = settings(deadline=None, max_examples=20)
 # Left side of a person of trunk length 0.5 m who faces the camera (-z); the right side mirrors it.
@@ -198,3 +200,133 @@ def test_a_clip_of_nobody_and_one_of_two_frames_are_measured_too():
 def test_a_clip_is_measured_alike_alone_and_among_others():
     x = moving(3, clips_=5)
     np.testing.assert_allclose(quantities(x)[2:3], quantities(x[2:3]), atol=1e-5)
+
+
+def walking(start, end, frames=30, face=0.0):
+    """Return a standing body that is moved evenly through the room, turned by ``face`` about y."""
+    body = standing(frames) - (0, 0, 3)
+    cos, sin = np.cos(face), np.sin(face)
+    body = body @ np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+    way = np.linspace(0, 1, frames)[:, None, None]
+    return body + (1 - way) * np.array(start) + way * np.array(end)
+
+
+def measured(*bodies, turn="recipe"):
+    x, place = prepare_placed(np.stack(bodies), 30, turn)
+    return dict(zip(COLUMNS, quantities(x[None], place[None])[0].tolist(), strict=True))
+
+
+def random_bodies(seed, bodies=2):
+    rng = np.random.default_rng(seed)
+    time = np.linspace(0, 2 * np.pi, 30)[:, None, None]
+    made = []
+    for _ in range(bodies):
+        sway = 0.2 * rng.normal(size=(25, 3)) * np.sin(time + rng.uniform(0, 6, (25, 3)))
+        start, end = rng.normal(size=(2, 3)) + (0, 0, 3)
+        made.append(walking(start, end, face=rng.uniform(-3, 3)) + sway)
+    return np.stack(made)
+
+
+@QUICK
+@given(st.integers(0, 99), st.sampled_from(["recipe", "exact", "none"]), st.integers(10, 40))
+def test_the_place_undoes_centring_and_turning(seed, turn, frames):
+    bodies = random_bodies(seed)
+    x, place = prepare_placed(bodies, frames, turn)
+    assert np.array_equal(x, prepare(bodies, frames, turn))
+    room = Room(x[None], place[None])
+    back = [[room.position(m, v)[0] for v in range(25)] for m in range(2)]
+    back = np.array(back).transpose(0, 2, 1, 3)  # (M, V, T, C) -> (M, T, V, C)
+    np.testing.assert_allclose(back, resample(bodies, frames), atol=1e-4)
+
+
+def test_an_absent_body_has_no_place():
+    bodies = random_bodies(0)
+    bodies[1, :15] = np.nan
+    _, place = prepare_placed(bodies, 30)
+    assert np.isnan(place[:15, 1]).all() and np.isfinite(place[15:, 1]).all()
+    alone = prepare_placed(bodies[:1], 30)[1]
+    assert np.isnan(alone[:, 1]).all() and np.isfinite(alone[:, 0]).all()
+
+
+def test_a_squat_and_a_walk_show_in_the_room_alone():
+    down = standing(30)
+    down[:, :, 1] -= 0.4 * np.sin(np.linspace(0, np.pi, 30))[:, None]
+    squat, still = measured(down), measured(standing(30))
+    assert np.exp(squat["rise of head"]) - 0.05 == pytest.approx(0.8, abs=0.05)
+    assert np.exp(still["rise of head"]) - 0.05 == pytest.approx(0, abs=1e-3)
+    sit = standing(30)
+    sit[:, :, 1] -= np.linspace(0, 0.5, 30)[:, None, None][..., 0]
+    assert measured(sit)["change of height of head"] < -0.7
+    walk = measured(walking((0, 0, 3), (1, 0, 3)))
+    assert np.exp(walk["way through the room"]) - 0.05 == pytest.approx(2, abs=0.1)
+    assert walk["place is known"] == 1 and walk["second body is there"] == 0
+    assert np.isnan(walk["approach"]) and walk["place of both is known"] == 0
+
+
+def test_two_who_walk_towards_each_other_face_and_approach():
+    # one faces -z as it is, the other is turned by half a circle
+    near, far = walking((0, 0, 4), (0, 0, 3)), walking((0, 0, 1), (0, 0, 2), face=np.pi)
+    there = measured(near, far)
+    assert there["least distance between persons"] == pytest.approx(2, abs=0.1)
+    assert there["most distance between persons"] == pytest.approx(6, abs=0.2)
+    assert there["approach"] == pytest.approx(3.2, abs=0.3)
+    assert there["facing one way"] == pytest.approx(-1, abs=0.01)
+    assert there["facing, of the person that faces the other less"] == pytest.approx(1, abs=0.01)
+    assert there["contact of hands"] == 0
+    apart = measured(near[::-1], far[::-1])
+    assert apart["approach"] == pytest.approx(-there["approach"], abs=1e-3)
+
+
+def test_one_who_follows_faces_the_same_way_and_the_back():
+    first, second = walking((0, 0, 2), (0, 0, 1)), walking((0, 0, 4), (0, 0, 3))
+    found = measured(first, second)
+    assert found["facing one way"] == pytest.approx(1, abs=0.01)
+    assert found["facing, of the person that faces the other more"] == pytest.approx(1, abs=0.01)
+    assert found["facing, of the person that faces the other less"] == pytest.approx(-1, abs=0.01)
+    assert found["approach"] == pytest.approx(0, abs=1e-3)
+
+
+def test_hands_that_meet_for_half_the_time():
+    one, other = walking((0, 0, 3.5), (0, 0, 3.5)), walking((0, 0, 2), (0, 0, 2), face=np.pi)
+    for body, hand in ((one, "hand_right"), (other, "hand_right")):
+        body[15:, JOINTS.index(hand)] = (0, 0.2, 2.75)
+    found = measured(one, other)
+    assert found["contact of hands"] == pytest.approx(0.5, abs=0.05)
+    assert found["least distance of hands"] == pytest.approx(0, abs=1e-3)
+
+
+@QUICK
+@given(st.integers(0, 99))
+def test_between_two_it_does_not_matter_who_is_called_the_first(seed):
+    one, other = random_bodies(seed)
+    a, b = measured(one, other, turn="exact"), measured(other, one, turn="exact")
+    for measure in MEASURES:
+        if measure.on == "pair":
+            for name in measure.columns:
+                assert a[name] == pytest.approx(b[name], abs=2e-3), name
+
+
+@QUICK
+@given(st.integers(0, 99), st.floats(-3, 3), st.tuples(*[st.floats(-2, 2)] * 3))
+def test_where_and_which_way_both_stand_in_the_room_does_not_matter(seed, angle, shift):
+    bodies = random_bodies(seed)
+    cos, sin = np.cos(angle), np.sin(angle)
+    moved = bodies @ np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]) + np.array(shift)
+    a, b = measured(*bodies, turn="exact"), measured(*moved, turn="exact")
+    np.testing.assert_allclose(list(a.values()), list(b.values()), atol=5e-3)
+
+
+@QUICK
+@given(st.integers(0, 99))
+def test_a_mirrored_room_differs_in_right_less_left_alone(seed):
+    bodies = random_bodies(seed)
+    turned = mirrored(bodies.transpose(0, 3, 1, 2)[..., None])[..., 0].transpose(0, 2, 3, 1)
+    a, b = measured(*bodies, turn="exact"), measured(*turned, turn="exact")
+    for name in COLUMNS:
+        sign = -1 if name.endswith("right less left") else 1
+        assert a[name] == pytest.approx(sign * b[name], abs=5e-3), name
+
+
+def test_a_place_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match="place has shape"):
+        Room(np.zeros((1, 3, 9, 25, 2)), np.zeros((1, 8, 2, 4)))

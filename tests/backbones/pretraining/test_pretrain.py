@@ -161,6 +161,24 @@ def test_killed_training_goes_on_to_the_same_weights(
     ]
 
 
+@pytest.mark.parametrize("nth", [2, 5])
+def test_augmented_training_goes_on_to_the_same_weights(
+    small_skeletons, tmp_path, failing_at, monkeypatch, nth
+):
+    config = PretrainConfig(epochs=2, batch=8, augment=True, augment_noise=0.01)
+    skeletons, run = small_skeletons(), PretrainRun(checkpoint_steps=1)
+    failing_at(nth)
+    with pytest.raises(TrainingError):
+        train(skeletons, tmp_path / "a" / "b.safetensors", config, run=run)
+    monkeypatch.undo()
+    train(skeletons, tmp_path / "a" / "b.safetensors", config, run=run)
+    train(skeletons, tmp_path / "b.safetensors", config, run=PretrainRun(resident="no"))
+    assert_equal_weights(tmp_path / "a" / "b.safetensors", tmp_path / "b.safetensors")
+    train(skeletons, tmp_path / "plain.safetensors", PretrainConfig(epochs=2, batch=8))
+    with pytest.raises(AssertionError):
+        assert_equal_weights(tmp_path / "b.safetensors", tmp_path / "plain.safetensors")
+
+
 @pytest.fixture
 def failing_at(monkeypatch):
     """Return a function that makes the loss NaN at the n-th step from now."""

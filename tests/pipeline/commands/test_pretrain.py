@@ -100,3 +100,18 @@ def test_a_compiled_training_of_before_is_another_one():
     assert json.dumps(modernise({"compile": False})) == "{}"
     old = {"select": "best-on-seen-test"}
     assert modernise(old) == {"keep_epoch": "best-seen-test"}
+
+
+def test_own_data_train_by_the_small_recipe_and_say_so(clips):
+    split = ("pretrain-backbone", "--protocol", "subjects:1", "--split", "unseen:4,5")
+    said = call(clips, *split, "--epochs", "1", "--augment-scale", "0.1").output
+    assert "recipe small (24 training clips of own data, below 5000): batch 32, 50" in said
+    made = read_metadata(clips.backbone("unseen-4-5"))["pretraining"]
+    assert (made["batch"], made["epochs"], made["augment"]) == (32, 1, True)
+    assert (made["augment_scale"], made["augment_crop"]) == (0.1, 0.7)
+    options = clips.records()["pretrain-backbone/unseen-4-5"]["options"]
+    assert (options["batch"], options["augment_scale"]) == (32, 0.1)
+    result = call(clips, *split, "--recipe", "paper", "--epochs", "1", code=1)
+    assert "augment True then, None now" in " ".join(result.output.split())
+    result = call(clips, *split, "--recipe", "paper", "--augment-turn", "5", code=2)
+    assert "--augment-turn: nothing is augmented by recipe 'paper'; add --augment" in result.output

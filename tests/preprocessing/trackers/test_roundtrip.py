@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smie_pipe.preprocessing.trackers import kinds
+from smie_pipe.preprocessing.trackers.joints import kinds
 from smie_pipe.preprocessing.trackers.joints.rebuild import rebuild
 from smie_pipe.preprocessing.trackers.joints.reduce import as_seen_by
 from smie_pipe.preprocessing.trackers.joints.skeletons import skeleton_names

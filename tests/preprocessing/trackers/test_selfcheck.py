@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from smie_pipe.preprocessing.trackers.joints.orientation import NAMED_AXES, axes_matrix, axes_text
+from smie_pipe.preprocessing.trackers.joints.kinds import NAMED_AXES
+from smie_pipe.preprocessing.trackers.joints.orientation import axes_matrix, axes_text
 from smie_pipe.preprocessing.trackers.joints.skeletons import skeleton
 from smie_pipe.preprocessing.trackers.read import TrackerOptions, read_tracker_bytes
 from smie_pipe.preprocessing.trackers.writers.formats import FORMATS, written

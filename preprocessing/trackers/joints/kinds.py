@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 TITLES = {
     "azure": "Azure Kinect, Orbbec Femto: k4abt JSON",
     "zed": "ZED SDK body tracking: JSON of 18, 34 or 38 joints",
@@ -31,3 +33,29 @@ JOINT_SETS = (
     "kinect-v1-20", "kinect-v2-25",
 )  # fmt: skip
 """The sets of joints in ``data/tracker_skeletons.json``."""
+
+NAMED_AXES = {"y-up": "x,y,z", "z-up": "x,z,-y", "y-down": "-x,-y,z"}
+"""Right-handed frames by the axis that points up (y-down: images, and a Kinect's own camera)."""
+_SIGNED = re.compile(r"\s*([+-]?)([xyz])\s*")
+
+
+def parse_axes(text: str) -> list[tuple[int, str]] | None:
+    """Return (sign, letter) of the file's axes that x, y (up) and z come from.
+
+    ``text`` is one of `NAMED_AXES` or three signed letters, as in ``x,z,-y``; None where it is
+    neither.
+
+    >>> parse_axes("z-up")
+    [(1, 'x'), (1, 'z'), (-1, 'y')]
+    """
+    matches = [_SIGNED.fullmatch(part) for part in NAMED_AXES.get(text, text).lower().split(",")]
+    axes = [(-1 if match[1] == "-" else 1, match[2]) for match in matches if match]
+    return axes if len(matches) == 3 and sorted(a for _, a in axes) == ["x", "y", "z"] else None
+
+
+def axes_fault(text: str) -> str:
+    """Return the sentence that refuses axes that are none."""
+    return (
+        f"axes {text!r}: expected {', '.join(NAMED_AXES)}, or three signed letters such as x,z,-y "
+        f"that say where x, y (up) and z come from, each of x, y, z once"
+    )
