@@ -177,4 +177,4 @@ def run_extract(
 
 def _modern(options: dict[str, Any]) -> dict[str, Any]:
     """Return recorded options with what they could not name before kinematic features."""
-    return {"features": "backbone", "components": 0, **options}
+    return {"features": "backbone", "room": True, "components": 0, **options}
