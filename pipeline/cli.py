@@ -126,6 +126,11 @@ Completion of commands, options and their words in bash (zsh, fish alike):
     "source = 'raw'. The command line goes before it; without a stage there, all that have a "
     "table run.",
 )
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check the whole chain and print what each stage would do, take and need; run nothing.",
+)
 @click.option("-v", "--verbose", count=True, help="Say more on stderr.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only warnings and errors on stderr.")
 @click.version_option(package_name="smie-pipe")
@@ -135,6 +140,7 @@ def cli(
     folder: Path | None,
     device: str,
     seed: int,
+    dry_run: bool,
     verbose: int,
     quiet: bool,
 ) -> None:
@@ -148,7 +154,7 @@ def cli(
           pretrain-backbone --split ntu60-smie-1 extract zeroshot --method smie
     """  # noqa: D301
     speak(verbose, quiet)
-    ctx.obj = Study(folder, device, seed)
+    ctx.obj = Study(folder, device, seed, dry_run)
 
 
 @cli.result_callback()

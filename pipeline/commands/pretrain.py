@@ -23,12 +23,13 @@ from smie_pipe.backbones.recipes import (
     recorded,
     resolve_recipe,
 )
+from smie_pipe.plan import CLIP_BYTES, MEASURED, START_S, Params, Plan, Step, size
 from smie_pipe.preprocessing.datasets import DATASETS
 from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.options import choices
 from smie_pipe.run_folder import Task
-from smie_pipe.split_choice import resolve_splits
+from smie_pipe.split_choice import check_protocol, resolve_splits
 from smie_pipe.stage import (
     Stage,
     build_config,
@@ -49,6 +50,7 @@ logger = logging.getLogger(__name__)
 @click.command(
     "pretrain-backbone",
     cls=Stage,
+    check=lambda plan, params: check(plan, params),
     example="smie-pipe --run runs/ntu60 pretrain-backbone --split ntu60-smie",
 )
 @click.option(
@@ -157,7 +159,7 @@ def given(cls: type) -> dict[str, Any]:
 
 
 def choose_config(
-    study: Study, recipe: str, protocol: str, asked: Mapping[str, Any]
+    study: Study, recipe: str, protocol: str, asked: Mapping[str, Any], *, say: bool = True
 ) -> PretrainConfig:
     """Return the training's choices: those asked for, the rest by the recipe."""
     from smie_pipe.preprocessing.skeletons.store import SkeletonFile
@@ -165,7 +167,7 @@ def choose_config(
     with SkeletonFile(study.run.require(study.run.skeletons, "preprocess")) as clips:
         dataset, training = clips.dataset, int((clips.protocol(protocol) == 1).sum())
     name, reason = choose_recipe(recipe, dataset, training)
-    if reason and is_main():
+    if reason and say and is_main():
         logger.info("recipe %s (%s): %s", name, reason, in_words(name))
     try:
         return resolve_recipe(name, asked)
@@ -189,22 +191,8 @@ def run_pretrain(
 
     ``number``: which of the split's pretrainings, from 1.
     """
-    run, seed = study.run, pretraining_seed(study.seed, number)
-    options = {**recorded(config), "protocol": protocol, "unseen": list(split.unseen)}
-    inputs = {"skeletons": run.digest(run.skeletons)}
-    if weights is not None:
-        inputs["weights"] = digest_file(weights)
-        if allow_seen_unseen:
-            options["allow_seen_unseen"] = True
-    task = Task(
-        f"pretrain-backbone/{pretraining_name(split.name, number)}",
-        run.backbone(split.name, number),
-        options=options,
-        inputs=inputs,
-        seed=seed,
-        modernise=modernise,
-        reads=(run.skeletons,),
-    )
+    run = study.run
+    task = _task(study, split, protocol, config, number, weights, allow_seen_unseen)
     if run.is_done(task, overwrite=overwrite):
         logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
         return None
@@ -224,9 +212,120 @@ def run_pretrain(
             split=split.name,
             protocol=protocol,
             device=study.torch_device(),
-            seed=seed,
+            seed=task.seed or 0,
             resume=not overwrite,
             run=how,
+        )
+
+
+def _task(
+    study: Study,
+    split: Split,
+    protocol: str,
+    config: PretrainConfig,
+    number: int,
+    weights: Path | None,
+    allow_seen_unseen: bool,
+) -> Task:
+    run, seed = study.run, pretraining_seed(study.seed, number)
+    options = {**recorded(config), "protocol": protocol, "unseen": list(split.unseen)}
+    inputs = {"skeletons": run.digest(run.skeletons)}
+    if weights is not None:
+        inputs["weights"] = digest_file(weights)
+        if allow_seen_unseen:
+            options["allow_seen_unseen"] = True
+    return Task(
+        f"pretrain-backbone/{pretraining_name(split.name, number)}",
+        run.backbone(split.name, number),
+        options=options,
+        inputs=inputs,
+        seed=seed,
+        modernise=modernise,
+        reads=(run.skeletons,),
+    )
+
+
+RATES = {"stgcn": 152.0, "shift-gcn": 18.0}
+"""Clips trained on a second."""
+STEP_BYTES = {"stgcn": 2.2e9 / 128, "shift-gcn": 3.7e9 / 32}
+"""What a training step holds at its peak, for a clip of the batch."""
+TORCH_BYTES = 0.6e9
+WEIGHTS_BYTES = 15e6
+
+
+def check(plan: Plan, params: Params) -> None:
+    """Look at splits, protocol and weights, and whether a training step fits into memory."""
+    build_config(PretrainRun, params)
+    from smie_pipe.zeroshot.splits import resolve
+
+    run = plan.study.run
+    if not plan.know_clips():
+        run.require(run.skeletons, "preprocess")
+    splits = [
+        split
+        for spec in params["specs"]
+        for split in resolve(spec, plan.dataset or "", plan.class_names)
+    ]
+    if not params["overwrite"] or params["weights"] is None:
+        plan.study.torch_device()
+    check_protocol(plan, params["protocol"])
+    config = _config(plan, params)
+    numbers = range(1, params["pretrainings"] + 1)
+    for split, number in itertools.product({s.name: s for s in splits}.values(), numbers):
+        plan.will_make("backbone.safetensors", pretraining_name(split.name, number))
+        plan.steps.append(_step(plan, params, config, split, number))
+
+
+def _config(plan: Plan, params: Params) -> PretrainConfig:
+    """Return the choices by the recipe; half of clips not made yet count as training clips."""
+    config = build_config(PretrainConfig, params)
+    if params["weights"] is not None:
+        return config
+    if not plan.clips_anew:
+        return choose_config(
+            plan.study, params["recipe"], params["protocol"], given(PretrainConfig), say=False
+        )
+    name, _ = choose_recipe(params["recipe"], plan.dataset or "", (plan.clips or 0) // 2)
+    return resolve_recipe(name, given(PretrainConfig))
+
+
+def _step(plan: Plan, params: Params, config: PretrainConfig, split: Split, number: int) -> Step:
+    name, weights = pretraining_name(split.name, number), params["weights"]
+    overwrite, allowed = params["overwrite"], params["allow_seen_unseen"]
+    if not plan.clips_anew:
+        chosen = (split, params["protocol"], config, number, weights, allowed)
+        if not plan.runs(_task(plan.study, *chosen), overwrite=overwrite):
+            return Step("pretrain-backbone", name, runs=False)
+    if weights is not None:
+        return Step("pretrain-backbone", f"{name}: {weights}", seconds=5, disk=WEIGHTS_BYTES)
+    clips = plan.training_clips(split)
+    batch = min(config.batch, round(clips))
+    memory = TORCH_BYTES + batch * STEP_BYTES[config.backbone] + clips * CLIP_BYTES
+    _warn_of_memory(plan, memory, config)
+    return Step(
+        "pretrain-backbone",
+        f"{name}: {config.backbone}, {config.epochs} epochs of {clips:.0f} clips",
+        seconds=START_S + config.epochs * clips / RATES[config.backbone],
+        memory=memory,
+        disk=WEIGHTS_BYTES,
+        basis=f"{RATES[config.backbone]:.0f} clips a second and a step of "
+        f"{size(STEP_BYTES[config.backbone] * config.batch)}, without a GPU; {MEASURED}; half "
+        "of the clips train",
+    )
+
+
+def _warn_of_memory(plan: Plan, needed: float, config: PretrainConfig) -> None:
+    """Say before anything starts that a step will not fit; what fits is told when it starts."""
+    import torch
+
+    from smie_pipe.backbones.hardware.memory import available_bytes
+
+    free = available_bytes(torch.device(plan.study.torch_device()))
+    if free is not None and needed > free:
+        room = (free - TORCH_BYTES) / STEP_BYTES[config.backbone]
+        logger.warning(
+            "pretrain-backbone: needs about %s of memory, %s are free; --batch %d would fit",
+            *(size(needed), size(free), max(1, room)),
         )
 
 
