@@ -39,7 +39,7 @@ def chart(title: str, curves: Mapping[str, Sequence[float | None]]) -> Chart | N
     Parameters
     ----------
     curves
-        Name of each curve and its values at epochs 1, 2, ...; None and what is no number leave a gap.
+        Name of each curve and its values at epochs 1, 2, ...; None and NaN leave a gap.
     """
     curves = {
         name: [v if v is not None and abs(v) < HUGE else None for v in values]
