@@ -24,7 +24,7 @@ from smie_pipe.backbones.recipes import (
     resolve_recipe,
 )
 from smie_pipe.preprocessing.datasets import DATASETS
-from smie_pipe.preprocessing.foundation.digests import digest_file
+from smie_pipe.preprocessing.foundation.digests import digest_file, digest_json
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.options import choices
 from smie_pipe.run_folder import Task
@@ -38,9 +38,12 @@ from smie_pipe.stage import (
     report,
 )
 from smie_pipe.study import Study, pass_study
+from smie_pipe.zeroshot.config import TextSource
 from smie_pipe.zeroshot.splits import Split
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from smie_pipe.backbones.pretraining.pretrain import PretrainReport
 
 logger = logging.getLogger(__name__)
@@ -123,6 +126,11 @@ def pretrain_backbone(
     last checkpoint.
     """
     config = build_config(PretrainConfig, values)
+    if weights is not None and config.align:
+        raise click.UsageError(
+            "--align trains a text head with the backbone, --weights takes a ready backbone: "
+            "give either"
+        )
     if weights is None:
         config = choose_config(study, recipe, protocol, given(PretrainConfig))
     how = build_config(PretrainRun, values)
@@ -133,9 +141,10 @@ def pretrain_backbone(
     splits = resolve_splits(study, specs)
     if weights is not None and not allow_seen_unseen:
         _check_weights(study, weights, splits)
+    config, texts = with_texts(study, config)
     for split, number in itertools.product(splits, range(1, pretrainings + 1)):
         made = run_pretrain(
-            study, split, protocol, config, how, number=number, weights=weights,
+            study, split, protocol, config, how, number=number, texts=texts, weights=weights,
             allow_seen_unseen=allow_seen_unseen, overwrite=overwrite,
         )  # fmt: skip
         name = pretraining_name(split.name, number)
@@ -173,6 +182,29 @@ def choose_config(
         raise click.UsageError(str(error)) from error
 
 
+def with_texts(study: Study, config: PretrainConfig) -> tuple[PretrainConfig, np.ndarray | None]:
+    """Return the choices with the text head's texts named, and the texts of all classes (K, D)."""
+    if not config.align:
+        return config, None
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+    from smie_pipe.zeroshot.texts.embeddings import class_texts
+
+    config = dataclasses.replace(
+        config,
+        align_text=config.align_text or TextSource.text,
+        align_text_model=config.align_text_model or TextSource.model,
+    )
+    with SkeletonFile(study.run.skeletons) as clips:
+        names = clips.class_names
+    found = class_texts(names, source=config.align_text, model=config.align_text_model)
+    if len(found) != len(names):
+        raise InputError(
+            f"--align-text-model {config.align_text_model}: {len(found)} texts for {len(names)} "
+            "classes; one row a class is needed, in label order"
+        )
+    return config, found.sentence.numpy()
+
+
 def run_pretrain(
     study: Study,
     split: Split,
@@ -181,17 +213,23 @@ def run_pretrain(
     how: PretrainRun,
     *,
     number: int = 1,
+    texts: np.ndarray | None = None,
     weights: Path | None = None,
     allow_seen_unseen: bool = False,
     overwrite: bool = False,
 ) -> PretrainReport | Adopted | None:
     """Make the split's ``backbone.safetensors``; None where it is there already.
 
-    ``number``: which of the split's pretrainings, from 1.
+    ``number``: which of the split's pretrainings, from 1. ``texts``: of all classes, for a text
+    head; no row of an unseen class goes any further.
     """
     run, seed = study.run, pretraining_seed(study.seed, number)
+    seen = _seen(run.skeletons, split)
+    seen_texts = None if texts is None else texts[list(seen)]
     options = {**recorded(config), "protocol": protocol, "unseen": list(split.unseen)}
     inputs = {"skeletons": run.digest(run.skeletons)}
+    if seen_texts is not None:
+        inputs["texts"] = digest_json(seen_texts.tolist())
     if weights is not None:
         inputs["weights"] = digest_file(weights)
         if allow_seen_unseen:
@@ -220,13 +258,14 @@ def run_pretrain(
             run.skeletons,
             task.output,
             config,
-            seen=_seen(run.skeletons, split),
+            seen=seen,
             split=split.name,
             protocol=protocol,
             device=study.torch_device(),
             seed=seed,
             resume=not overwrite,
             run=how,
+            texts=seen_texts,
         )
 
 
