@@ -21,6 +21,8 @@ from torch import Tensor
 from smie_pipe.backbones.hardware.memory import available_bytes, gib
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
+from smie_pipe.preprocessing.foundation.whole_files import damage_said, open_hdf5
+from smie_pipe.preprocessing.skeletons.store import EXPECTED
 
 logger = logging.getLogger(__name__)
 READ_AT_ONCE = 512
@@ -38,7 +40,7 @@ class ClipReader:
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        with h5py.File(path, "r") as file:
+        with open_hdf5(self.path, EXPECTED) as file, damage_said(self.path, EXPECTED):
             self.shape: tuple[int, ...] = file["x"].shape[1:]
             self._starts = _float_offsets(file["x"])
         if self._starts is not None:
@@ -184,7 +186,7 @@ def open_clips(
 
 def bytes_of(path: Path, clips: int) -> int:
     """Return how much memory so many clips of a skeletons.h5 take as float32."""
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path, EXPECTED) as file, damage_said(path, EXPECTED):
         return clips * int(np.prod(file["x"].shape[1:])) * 4
 
 

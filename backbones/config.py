@@ -241,6 +241,13 @@ class ExtractConfig:
             "the two side by side, each scaled alike."
         ),
     ] = "backbone"
+    room: Annotated[
+        bool,
+        Option(
+            "Measure ways through the room and between two persons too, where preprocess kept "
+            "the places of the bodies; without it only what bodies do by themselves."
+        ),
+    ] = True
     components: Annotated[
         int,
         Option(

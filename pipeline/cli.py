@@ -21,6 +21,7 @@ from smie_pipe.commands.info import info
 from smie_pipe.commands.inspect import inspect
 from smie_pipe.commands.preprocess import preprocess
 from smie_pipe.commands.pretrain import pretrain_backbone
+from smie_pipe.commands.report import report
 from smie_pipe.commands.simulate import simulate
 from smie_pipe.commands.view import view
 from smie_pipe.commands.zeroshot import zeroshot
@@ -37,6 +38,7 @@ COMMANDS: tuple[click.Command, ...] = (
     zeroshot,
     demo,
     simulate,
+    report,
     inspect,
     view,
     evaluate_segments,
@@ -124,6 +126,11 @@ Completion of commands, options and their words in bash (zsh, fish alike):
     "source = 'raw'. The command line goes before it; without a stage there, all that have a "
     "table run.",
 )
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check the whole chain and print what each stage would do, take and need; run nothing.",
+)
 @click.option("-v", "--verbose", count=True, help="Say more on stderr.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only warnings and errors on stderr.")
 @click.version_option(package_name="smie-pipe")
@@ -133,6 +140,7 @@ def cli(
     folder: Path | None,
     device: str,
     seed: int,
+    dry_run: bool,
     verbose: int,
     quiet: bool,
 ) -> None:
@@ -146,7 +154,7 @@ def cli(
           pretrain-backbone --split ntu60-smie-1 extract zeroshot --method smie
     """  # noqa: D301
     speak(verbose, quiet)
-    ctx.obj = Study(folder, device, seed)
+    ctx.obj = Study(folder, device, seed, dry_run)
 
 
 @cli.result_callback()

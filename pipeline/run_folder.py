@@ -126,7 +126,7 @@ class RunFolder:
             for path in task.reads:
                 check_chain(self, path)
             sweep(task.output.parent)
-            done = self._is_made(task) if not overwrite else False
+            done = self.is_made(task) if not overwrite else False
         except BaseException:
             self.let_go(task)
             raise
@@ -134,7 +134,8 @@ class RunFolder:
             self.let_go(task)
         return done
 
-    def _is_made(self, task: Task) -> bool:
+    def is_made(self, task: Task) -> bool:
+        """Return whether the output is there as `is_done` tells it, without taking any lock."""
         if not task.output.exists():
             return False
         entry = self._recovered(task) or self.records().get(task.key)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 from smie_pipe.run_folder import RunFolder
 from smie_pipe.study import Study
 
 if TYPE_CHECKING:
+    from smie_pipe.plan import Plan
     from smie_pipe.zeroshot.splits import Split
+
+GROUPS = ("subjects", "cameras", "setups")
+"""What a list of training clips may go by: ``subjects:1,3,5``."""
 
 
 def stand_for(
@@ -63,3 +68,44 @@ def resolve_splits(study: Study, specs: Sequence[str]) -> list[Split]:
         dataset, names = clips.dataset, clips.class_names
     found = [split for spec in specs for split in resolve(spec, dataset, names)]
     return list({split.name: split for split in found}.values())
+
+
+def check_protocol(plan: Plan, name: str) -> None:
+    """Refuse a protocol that the clips do not have, before they are made where that is known.
+
+    Raises
+    ------
+    InputError
+        If the clips are there and have none of that name, or it cannot be one at all.
+    """
+    if not plan.clips_anew:
+        from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+        with SkeletonFile(plan.study.run.skeletons) as clips:
+            clips.protocol(name)
+        return
+    kind, _, numbers = name.partition(":")
+    if numbers and kind in GROUPS and all(n.strip().isdigit() for n in numbers.split(",")):
+        return
+    if name not in plan.protocols:
+        known = [*plan.protocols, *(f"{kind}:1,2" for kind in GROUPS)]
+        raise unknown_choice(f"protocol of {plan.dataset}", name, known)
+
+
+def meant(plan: Plan, names: Sequence[str], filename: str, stage: str) -> list[str]:
+    """Return the folders that have ``filename``, or will, of the splits that are named, or all.
+
+    Raises
+    ------
+    InputError
+        If a named split will have none, or none will; it says which stage makes it.
+    """
+    present, run = plan.splits_with(filename), plan.study.run
+    if not present:
+        run.require(run.path / "SPLIT" / filename, stage)
+    splits = sorted({split_and_number(name)[0] for name in present})
+    wanted = stand_for(names, splits, plan.dataset or "", plan.class_names) if names else splits
+    missing = [name for name in wanted if name not in splits]
+    if missing:
+        raise unknown_choice(f"split in {run.path}", missing[0], splits)
+    return [name for name in present if split_and_number(name)[0] in wanted]

@@ -13,7 +13,9 @@ import click
 
 from smie_pipe.backbones.hardware.distributed import is_main
 from smie_pipe.config_file import FILE
+from smie_pipe.plan import CHAIN, Params, Plan, check_chain_of
 from smie_pipe.preprocessing.foundation.options import Choice, choices
+from smie_pipe.study import Study
 
 Config = TypeVar("Config")
 OUTPUT = "Output"
@@ -31,11 +33,30 @@ class Stage(click.Command):
     ----------
     example
         A command line that works, for the help.
+    check
+        Called before the first stage of the chain runs, with the plan and this stage's options;
+        refuses what is known to fail and adds what will be made. See `smie_pipe.plan`.
     """
 
-    def __init__(self, *names: Any, example: str = "", **settings: Any):
+    def __init__(
+        self,
+        *names: Any,
+        example: str = "",
+        check: Callable[[Plan, Params], None] | None = None,
+        **settings: Any,
+    ):
         super().__init__(*names, **settings)
-        self.example = example
+        self.example, self.check = example, check
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Check the whole chain before its first stage; run this one unless that was all."""
+        plan = check_chain_of(ctx)
+        study = ctx.find_object(Study)
+        if study is not None and study.dry_run:
+            if plan is not None:
+                click.echo(plan.text())
+            return None
+        return super().invoke(ctx)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse what belongs to this command and leave the rest to the next one."""
@@ -50,6 +71,8 @@ class Stage(click.Command):
                 error.message += f" (in {ctx.meta[FILE]}, unless the command line says it)"
             raise
         ctx.args = [*ctx.args, *args[end:]]
+        if not ctx.resilient_parsing:
+            ctx.meta.setdefault(CHAIN, []).append(ctx)
         return ctx.args
 
     def _end(self, ctx: click.Context, args: Sequence[str]) -> int:

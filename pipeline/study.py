@@ -21,6 +21,8 @@ class Study:
     folder: Path | None
     device: str
     seed: int
+    dry_run: bool = False
+    """Whether only the plan is printed."""
 
     @property
     def run(self) -> RunFolder:

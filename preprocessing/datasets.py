@@ -83,7 +83,10 @@ def read_classes(data: bytes, path: str) -> tuple[tuple[int, ...], tuple[str, ..
         raise InputError(
             f"{path}: expected UTF-8 text, found byte {error.start} of none"
         ) from None
-    rows = list(csv.reader(text.splitlines()))
+    try:
+        rows = list(csv.reader(text.splitlines()))
+    except csv.Error as error:
+        raise InputError(f"{path}: expected CSV with id and name, found {error}") from None
     if not rows or [cell.strip().lower() for cell in rows[0]] != ["id", "name"]:
         found = ",".join(rows[0]) if rows else "an empty file"
         raise InputError(f"{path}:1: expected the heading id,name, found {found!r}")

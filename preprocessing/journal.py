@@ -28,10 +28,10 @@ class PartialWork:
     """The folder ``OUTPUT.partial``: finished clips one after another, and a journal of batches.
 
     ``clips`` and ``places`` hold the raw float32 clips in order and where their bodies were,
-    ``journal`` one JSON line a batch with the number of recordings it covers, its rows, its
-    findings and the checksum of its clips and places. All only grow. A line is written after its
-    clips; after an interruption whatever is not covered by a whole line with a right checksum is
-    cut off.
+    ``journal`` one line a batch: its checksum, and as JSON the number of recordings it covers, its
+    rows, its findings and the checksum of its clips and places. All only grow. A line is written
+    after its clips; what is not covered by a whole line with right checksums is cut off and done
+    again.
 
     Parameters
     ----------
@@ -87,7 +87,8 @@ class PartialWork:
             "rows": batch.rows,
             "findings": [astuple(finding) for finding in batch.findings],
         }
-        self._journal.write(json.dumps(line).encode() + b"\n")
+        text = json.dumps(line).encode()
+        self._journal.write(b"%08x %s\n" % (zlib.crc32(text), text))
         self._journal.flush()
         self._take(line)
 
@@ -106,7 +107,7 @@ class PartialWork:
     def _go_on(self) -> None:
         """Open the files behind the last whole batch."""
         key = self.folder / "key"
-        if not key.is_file() or key.read_text() != self.key:
+        if not key.is_file() or key.read_bytes() != self.key.encode():
             if key.is_file():
                 logger.info("%s: of other files or options, done anew", self.folder)
             (self.folder / "journal").unlink(missing_ok=True)
@@ -126,14 +127,13 @@ class PartialWork:
         self._places.truncate(len(self.rows) * self._place_bytes)
 
     def _take_whole(self, text: bytes) -> bool:
-        try:
-            line = json.loads(text)
-        except ValueError:
+        checksum, _, content = text.removesuffix(b"\n").partition(b" ")
+        if not text.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(content):
             return False
+        line = json.loads(content)
         data = self._clips.read(len(line["rows"]) * self._clip_bytes)
         where = self._places.read(len(line["rows"]) * self._place_bytes)
-        right = zlib.crc32(where, zlib.crc32(data)) == line["checksum"]
-        if not text.endswith(b"\n") or not right:
+        if zlib.crc32(where, zlib.crc32(data)) != line["checksum"]:
             return False
         self._take(line)
         return True

@@ -32,7 +32,7 @@ from smie_pipe.preprocessing.workers import batch_results
 
 logger = logging.getLogger(__name__)
 BATCH_BYTES = 20 * 2**20
-PARTIAL_VERSION = 3  # raise it when the same files and options would give other clips
+PARTIAL_VERSION = 4  # raise it when the same files and options would give other clips
 
 
 def preprocess(
@@ -227,9 +227,13 @@ def _write(
 def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     """Return the rows as columns; a clip that lacks one gets 0 or no text there."""
     kinds = {name: type(value) for row in rows for name, value in row.items() if name != CONTENT}
-    return {
-        name: np.array([row.get(name, kind()) for row in rows]) for name, kind in kinds.items()
-    }
+    return {name: _column(rows, name, kind) for name, kind in kinds.items()}
+
+
+def _column(rows: Sequence[dict[str, Any]], name: str, kind: type) -> np.ndarray:
+    values = [row.get(name, kind()) for row in rows]
+    # as objects: numpy's own texts would all be as long as the longest
+    return np.array(values, dtype=object) if kind is str else np.array(values)
 
 
 def _listed_protocols(found: Source, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -142,7 +142,9 @@ def _features(
         network = compute_features(model, skeletons, rows, config, group, run)
     if config.features != "backbone":
         noise = random_order(len(rows), _frames(skeletons, config), config)
-        raw = compute_quantities(skeletons, rows, config.masked_frames, group, noise)
+        raw = compute_quantities(
+            skeletons, rows, config.masked_frames, group, noise, room=config.room
+        )
     training = slice(0, len(parts.rows["seen_train"]))
     made = ClipFeatures.of(
         config.features,

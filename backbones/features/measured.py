@@ -23,6 +23,8 @@ def compute_quantities(
     masked_frames: int,
     group: Group,
     noise: torch.Tensor | None = None,
+    *,
+    room: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the quantities of clips and of masked clips, (n, K) each, float32.
 
@@ -36,6 +38,8 @@ def compute_quantities(
         P, how many of the frames with most motion a masked clip lacks.
     noise
         As for ``extract.mask_clips``.
+    room
+        Whether to use where bodies were, if the file says it.
     """
     share = group.share(np.arange(len(rows)))
     order = in_batches(len(share), BATCH)
@@ -46,7 +50,7 @@ def compute_quantities(
         for positions in steps:
             at = share[positions]
             x = reader.read(rows[at])
-            place = file.place(rows[at])
+            place = file.place(rows[at]) if room else None
             found[0, at] = torch.from_numpy(quantities(x, place))
             kept = _kept(x, masked_frames, None if noise is None else noise[at])
             hidden = take_frames(torch.from_numpy(x), kept).numpy()

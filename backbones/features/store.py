@@ -18,10 +18,11 @@ import numpy as np
 
 from smie_pipe.backbones.subsets import PARTS
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.foundation.whole_files import new_file
+from smie_pipe.preprocessing.foundation.whole_files import damage_said, new_file, open_hdf5
 
 FORMAT = "smie-pipe features"
 VERSION = 1
+EXPECTED = "a features file as `extract` writes it"
 Attribute = str | int | float | bool
 
 
@@ -135,15 +136,11 @@ def read_features(path: Path) -> FeatureSet:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such features file; make it with `extract`")
-    try:
-        with h5py.File(path, "r") as file:
+    with open_hdf5(path, EXPECTED) as file, damage_said(path, EXPECTED):
+        try:
             return _from_file(file)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except (OSError, KeyError) as error:
-        raise InputError(
-            f"{path}: expected a features file as `extract` writes it, found none ({error})"
-        ) from error
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
 
 def _from_file(file: h5py.File) -> FeatureSet:

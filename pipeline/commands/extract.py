@@ -11,8 +11,9 @@ import click
 
 from smie_pipe.backbones.config import ExtractConfig, ExtractRun
 from smie_pipe.backbones.pretrainings import pretraining_name
+from smie_pipe.plan import MEASURED, START_S, Params, Plan, Step
 from smie_pipe.run_folder import RunFolder, Task
-from smie_pipe.split_choice import choose_splits, resolve_splits, stand_for
+from smie_pipe.split_choice import choose_splits, meant, resolve_splits, stand_for
 from smie_pipe.stage import (
     Stage,
     build_config,
@@ -29,7 +30,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@click.command("extract", cls=Stage, example="smie-pipe --run runs/ntu60 extract")
+@click.command(
+    "extract",
+    cls=Stage,
+    check=lambda plan, params: check(plan, params),
+    example="smie-pipe --run runs/ntu60 extract",
+)
 @click.option(
     "--split",
     "names",
@@ -80,22 +86,14 @@ def _wanted(
 ) -> Iterator[tuple[str, int, Classes | None]]:
     """Yield each split, the number of its pretraining, and its classes if it has no backbone."""
     run = study.run
+    _check_options(run, names, protocol, config)
     known = split_names(run, names)
     present = run.splits_with("backbone.safetensors")
     if config.features != "kinematic":
-        if protocol is not None:
-            raise click.UsageError(
-                "--protocol is for --features kinematic; other features follow the backbone's"
-            )
         splits = choose_splits(run, known, "backbone.safetensors", "pretrain-backbone")
         pairs = run.pretrainings_with("backbone.safetensors", splits)
         yield from ((split, number, None) for split, number in pairs)
         return
-    if not names and not present:
-        raise click.UsageError(
-            "--features kinematic needs --split where no backbone was trained: random:5:0, "
-            "unseen:3,5,12, ntu60-smie ..."
-        )
     trained = [split for split in (known or present) if split in present]
     if trained and protocol is not None:
         raise click.UsageError(
@@ -177,4 +175,57 @@ def run_extract(
 
 def _modern(options: dict[str, Any]) -> dict[str, Any]:
     """Return recorded options with what they could not name before kinematic features."""
-    return {"features": "backbone", "components": 0, **options}
+    return {"features": "backbone", "room": True, "components": 0, **options}
+
+
+RATES = {"backbone": 330.0, "kinematic": 500.0, "both": 200.0}
+"""Clips a second; each is run twice, whole and masked."""
+MEMORY = 1.5e9
+FEATURE_BYTES = 2 * 256 * 4
+
+
+def _check_options(
+    run: RunFolder, names: Sequence[str], protocol: str | None, config: ExtractConfig
+) -> None:
+    """Refuse options that do not go together."""
+    if config.features != "kinematic" and protocol is not None:
+        raise click.UsageError(
+            "--protocol is for --features kinematic; other features follow the backbone's"
+        )
+    trained = run.splits_with("backbone.safetensors")
+    if config.features == "kinematic" and not names and not trained:
+        raise click.UsageError(
+            "--features kinematic needs --split where no backbone was trained: random:5:0, "
+            "unseen:3,5,12, ntu60-smie ..."
+        )
+
+
+def check(plan: Plan, params: Params) -> None:
+    """Look whether the splits asked for have a backbone, or will have one."""
+    config = build_config(ExtractConfig, {**params, "seed": plan.study.seed})
+    build_config(ExtractRun, params)
+    run = plan.study.run
+    splits = list(params["names"])
+    if not plan.made:
+        _check_options(run, splits, params["protocol"], config)
+    known = plan.know_clips()
+    if config.features != "kinematic":
+        splits = meant(plan, splits, "backbone.safetensors", "pretrain-backbone")
+    if not known:
+        run.require(run.skeletons, "preprocess")
+    anew = plan.clips_anew or bool(plan.made.get("backbone.safetensors"))
+    for name in splits:
+        plan.will_make("features.h5", name)
+        there = (run.path / name / "features.h5").is_file() and not anew
+        skipped = there and not params["overwrite"]
+        count = plan.clips or 0
+        plan.steps.append(
+            Step(
+                "extract",
+                f"{name}: {'looked at in its turn' if skipped else f'at most {count} clips'}",
+                seconds=None if skipped else START_S + count / RATES[config.features],
+                memory=MEMORY,
+                disk=count * FEATURE_BYTES,
+                basis=f"{RATES[config.features]:.0f} clips a second, whole and masked; {MEASURED}",
+            )
+        )

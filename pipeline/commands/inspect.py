@@ -57,13 +57,11 @@ def describe_any(path: Path) -> str:
 
 
 def _format_of(path: Path) -> str:
-    import h5py
+    from smie_pipe.preprocessing.foundation.whole_files import damage_said, open_hdf5
 
-    try:
-        with h5py.File(path, "r") as file:
-            return str(file.attrs.get("format", ""))
-    except OSError as error:
-        raise InputError(f"{path}: expected HDF5, found none ({error})") from error
+    expected = "a file of this program"
+    with open_hdf5(path, expected) as file, damage_said(path, expected):
+        return str(file.attrs.get("format", ""))
 
 
 def _describe_backbone(path: Path) -> str:

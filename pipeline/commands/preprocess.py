@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smie_pipe.backbones.hardware.distributed import is_main
+from smie_pipe.plan import CLIP_BYTES, MEASURED, START_S, Params, Plan, Step
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.foundation.digests import digest_listing
 from smie_pipe.run_folder import Task
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 @click.command(
     "preprocess",
     cls=Stage,
+    check=lambda plan, params: check(plan, params),
     example="smie-pipe --run runs/ntu60 preprocess nturgb+d_skeletons --dataset ntu60",
 )
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
@@ -94,13 +96,7 @@ def run_preprocess(
     """Make the run folder's ``skeletons.h5``; None where it is there, made in just this way."""
     from smie_pipe.preprocessing.preprocess import preprocess as read_all
 
-    run = study.run
-    task = Task(
-        "preprocess",
-        run.skeletons,
-        options=dataclasses.asdict(config),
-        inputs={"raw files": _fingerprint(source), **_beside(config)},
-    )
+    run, task = study.run, _task(study, source, config)
     if run.is_done(task, overwrite=overwrite):
         logger.info("preprocess: %s is made already, by the same inputs and options", task.output)
         return None
@@ -108,6 +104,49 @@ def run_preprocess(
         if not is_main():
             return None
         return read_all(source, run.skeletons, config, run=how)
+
+
+def _task(study: Study, source: Path, config: PreprocessConfig) -> Task:
+    return Task(
+        "preprocess",
+        study.run.skeletons,
+        options=dataclasses.asdict(config),
+        inputs={"raw files": _fingerprint(source), **_beside(config)},
+    )
+
+
+RECORDINGS_A_SECOND = 1000.0
+MEMORY = 0.4e9
+"""What reading takes, however many recordings there are, on all workers together."""
+
+
+def check(plan: Plan, params: Params) -> None:
+    """Look through the source before anything is read, and tell the plan whose clips they are."""
+    from smie_pipe.preprocessing.layouts.find import describe_source, find_source
+
+    config = build_config(PreprocessConfig, params)
+    build_config(PreprocessRun, params)
+    task = _task(plan.study, params["source"], config)
+    if not plan.runs(task, overwrite=params["overwrite"]):
+        plan.know_clips()
+        plan.steps.append(Step("preprocess", f"{task.output}: {plan.clips} clips", runs=False))
+        return
+    found = find_source(params["source"], config)
+    plan.clips = sum(recording.count for recording in found.recordings)
+    plan.clips_anew = True
+    if found.dataset is not None:
+        plan.dataset, plan.class_names = found.dataset.name, found.dataset.class_names
+        plan.protocols = list(found.splits) or list(found.dataset.train)
+    plan.steps.append(
+        Step(
+            "preprocess",
+            describe_source(found).rpartition(": ")[2],
+            seconds=START_S + plan.clips / RECORDINGS_A_SECOND,
+            memory=MEMORY,
+            disk=plan.clips * CLIP_BYTES,
+            basis=f"{RECORDINGS_A_SECOND:.0f} NTU recordings a second, {MEASURED}",
+        )
+    )
 
 
 def _fingerprint(source: Path) -> str:

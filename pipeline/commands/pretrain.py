@@ -23,12 +23,13 @@ from smie_pipe.backbones.recipes import (
     recorded,
     resolve_recipe,
 )
+from smie_pipe.plan import CLIP_BYTES, MEASURED, START_S, Params, Plan, Step, size
 from smie_pipe.preprocessing.datasets import DATASETS
 from smie_pipe.preprocessing.foundation.digests import digest_file, digest_json
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.options import choices
 from smie_pipe.run_folder import Task
-from smie_pipe.split_choice import resolve_splits
+from smie_pipe.split_choice import check_protocol, resolve_splits
 from smie_pipe.stage import (
     Stage,
     build_config,
@@ -52,6 +53,7 @@ logger = logging.getLogger(__name__)
 @click.command(
     "pretrain-backbone",
     cls=Stage,
+    check=lambda plan, params: check(plan, params),
     example="smie-pipe --run runs/ntu60 pretrain-backbone --split ntu60-smie",
 )
 @click.option(
@@ -126,18 +128,10 @@ def pretrain_backbone(
     last checkpoint.
     """
     config = build_config(PretrainConfig, values)
-    if weights is not None and config.align:
-        raise click.UsageError(
-            "--align trains a text head with the backbone, --weights takes a ready backbone: "
-            "give either"
-        )
+    _refuse_training_of_weights(weights, pretrainings, config)
     if weights is None:
         config = choose_config(study, recipe, protocol, given(PretrainConfig))
     how = build_config(PretrainRun, values)
-    if weights is not None and pretrainings > 1:
-        raise click.UsageError(
-            "--pretrainings trains several backbones, --weights takes a ready one: give either"
-        )
     splits = resolve_splits(study, specs)
     if weights is not None and not allow_seen_unseen:
         _check_weights(study, weights, splits)
@@ -155,6 +149,23 @@ def pretrain_backbone(
             report("", {**said, "skipped": True}, as_json)
 
 
+def _refuse_training_of_weights(
+    weights: Path | None, pretrainings: int, config: PretrainConfig
+) -> None:
+    """Refuse what only a training can do where ready-made weights are to be taken."""
+    if weights is None:
+        return
+    if pretrainings > 1:
+        raise click.UsageError(
+            "--pretrainings trains several backbones, --weights takes a ready one: give either"
+        )
+    if config.align:
+        raise click.UsageError(
+            "--align trains a text head with the backbone, --weights takes a ready backbone: "
+            "give either"
+        )
+
+
 def given(cls: type) -> dict[str, Any]:
     """Return the fields of ``cls`` that the user gave in this command, by option or file."""
     ctx = click.get_current_context()
@@ -166,7 +177,7 @@ def given(cls: type) -> dict[str, Any]:
 
 
 def choose_config(
-    study: Study, recipe: str, protocol: str, asked: Mapping[str, Any]
+    study: Study, recipe: str, protocol: str, asked: Mapping[str, Any], *, say: bool = True
 ) -> PretrainConfig:
     """Return the training's choices: those asked for, the rest by the recipe."""
     from smie_pipe.preprocessing.skeletons.store import SkeletonFile
@@ -174,7 +185,7 @@ def choose_config(
     with SkeletonFile(study.run.require(study.run.skeletons, "preprocess")) as clips:
         dataset, training = clips.dataset, int((clips.protocol(protocol) == 1).sum())
     name, reason = choose_recipe(recipe, dataset, training)
-    if reason and is_main():
+    if reason and say and is_main():
         logger.info("recipe %s (%s): %s", name, reason, in_words(name))
     try:
         return resolve_recipe(name, asked)
@@ -223,26 +234,9 @@ def run_pretrain(
     ``number``: which of the split's pretrainings, from 1. ``texts``: of all classes, for a text
     head; no row of an unseen class goes any further.
     """
-    run, seed = study.run, pretraining_seed(study.seed, number)
-    seen = _seen(run.skeletons, split)
+    run, seen = study.run, _seen(study.run.skeletons, split)
     seen_texts = None if texts is None else texts[list(seen)]
-    options = {**recorded(config), "protocol": protocol, "unseen": list(split.unseen)}
-    inputs = {"skeletons": run.digest(run.skeletons)}
-    if seen_texts is not None:
-        inputs["texts"] = digest_json(seen_texts.tolist())
-    if weights is not None:
-        inputs["weights"] = digest_file(weights)
-        if allow_seen_unseen:
-            options["allow_seen_unseen"] = True
-    task = Task(
-        f"pretrain-backbone/{pretraining_name(split.name, number)}",
-        run.backbone(split.name, number),
-        options=options,
-        inputs=inputs,
-        seed=seed,
-        modernise=modernise,
-        reads=(run.skeletons,),
-    )
+    task = _task(study, split, protocol, config, number, weights, allow_seen_unseen, seen_texts)
     if run.is_done(task, overwrite=overwrite):
         logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
         return None
@@ -262,10 +256,152 @@ def run_pretrain(
             split=split.name,
             protocol=protocol,
             device=study.torch_device(),
-            seed=seed,
+            seed=task.seed or 0,
             resume=not overwrite,
             run=how,
             texts=seen_texts,
+        )
+
+
+def _task(
+    study: Study,
+    split: Split,
+    protocol: str,
+    config: PretrainConfig,
+    number: int,
+    weights: Path | None,
+    allow_seen_unseen: bool,
+    seen_texts: np.ndarray | None = None,
+) -> Task:
+    run, seed = study.run, pretraining_seed(study.seed, number)
+    options = {**recorded(config), "protocol": protocol, "unseen": list(split.unseen)}
+    inputs = {"skeletons": run.digest(run.skeletons)}
+    if seen_texts is not None:
+        inputs["texts"] = digest_json(seen_texts.tolist())
+    if weights is not None:
+        inputs["weights"] = digest_file(weights)
+        if allow_seen_unseen:
+            options["allow_seen_unseen"] = True
+    return Task(
+        f"pretrain-backbone/{pretraining_name(split.name, number)}",
+        run.backbone(split.name, number),
+        options=options,
+        inputs=inputs,
+        seed=seed,
+        modernise=modernise,
+        reads=(run.skeletons,),
+    )
+
+
+RATES = {"stgcn": 152.0, "shift-gcn": 18.0}
+"""Clips trained on a second."""
+STEP_BYTES = {"stgcn": 2.2e9 / 128, "shift-gcn": 3.7e9 / 32}
+"""What a training step holds at its peak, for a clip of the batch."""
+TORCH_BYTES = 0.6e9
+WEIGHTS_BYTES = 15e6
+
+
+def _of(measured: Mapping[str, float], config: PretrainConfig) -> float:
+    """Return a backbone's figure; that of ST-GCN for one that was not measured."""
+    return measured.get(config.backbone, measured["stgcn"])
+
+
+def check(plan: Plan, params: Params) -> None:
+    """Look at splits, protocol and weights, and whether a training step fits into memory."""
+    build_config(PretrainRun, params)
+    from smie_pipe.zeroshot.splits import resolve
+
+    run = plan.study.run
+    if not plan.know_clips():
+        run.require(run.skeletons, "preprocess")
+    splits = [
+        split
+        for spec in params["specs"]
+        for split in resolve(spec, plan.dataset or "", plan.class_names)
+    ]
+    if not params["overwrite"] or params["weights"] is None:
+        plan.study.torch_device()
+    check_protocol(plan, params["protocol"])
+    config = _config(plan, params)
+    _refuse_training_of_weights(params["weights"], params["pretrainings"], config)
+    _check_align_texts(plan, config)
+    numbers = range(1, params["pretrainings"] + 1)
+    for split, number in itertools.product({s.name: s for s in splits}.values(), numbers):
+        plan.will_make("backbone.safetensors", pretraining_name(split.name, number))
+        plan.steps.append(_step(plan, params, config, split, number))
+
+
+def _config(plan: Plan, params: Params) -> PretrainConfig:
+    """Return the choices by the recipe; half of clips not made yet count as training clips."""
+    config = build_config(PretrainConfig, params)
+    if params["weights"] is not None:
+        return config
+    if not plan.clips_anew:
+        return choose_config(
+            plan.study, params["recipe"], params["protocol"], given(PretrainConfig), say=False
+        )
+    name, _ = choose_recipe(params["recipe"], plan.dataset or "", (plan.clips or 0) // 2)
+    return resolve_recipe(name, given(PretrainConfig))
+
+
+def _check_align_texts(plan: Plan, config: PretrainConfig) -> None:
+    """Look at the text head's texts and model, without loading the model."""
+    from smie_pipe.zeroshot.texts.models import bytes_to_fetch
+    from smie_pipe.zeroshot.texts.text_sets import text_sets
+
+    if not config.align:
+        return
+    model = config.align_text_model or TextSource.model
+    if model.endswith(".npy"):
+        if not Path(model).is_file():
+            raise InputError(f"--align-text-model {model}: no such file")
+        return
+    if plan.class_names:
+        text_sets(plan.class_names, config.align_text or TextSource.text)
+    if missing := bytes_to_fetch(model):
+        logger.info(
+            "text model %s is not on this machine yet: pretrain-backbone will fetch %s",
+            model, size(missing),
+        )  # fmt: skip
+
+
+def _step(plan: Plan, params: Params, config: PretrainConfig, split: Split, number: int) -> Step:
+    name, weights = pretraining_name(split.name, number), params["weights"]
+    overwrite, allowed = params["overwrite"], params["allow_seen_unseen"]
+    if not plan.clips_anew and not config.align:  # texts would have to be embedded to know
+        chosen = (split, params["protocol"], config, number, weights, allowed)
+        if not plan.runs(_task(plan.study, *chosen), overwrite=overwrite):
+            return Step("pretrain-backbone", name, runs=False)
+    if weights is not None:
+        return Step("pretrain-backbone", f"{name}: {weights}", seconds=5, disk=WEIGHTS_BYTES)
+    clips = plan.training_clips(split)
+    batch = min(config.batch, round(clips))
+    memory = TORCH_BYTES + batch * _of(STEP_BYTES, config) + clips * CLIP_BYTES
+    _warn_of_memory(plan, memory, config)
+    return Step(
+        "pretrain-backbone",
+        f"{name}: {config.backbone}, {config.epochs} epochs of {clips:.0f} clips",
+        seconds=START_S + config.epochs * clips / _of(RATES, config),
+        memory=memory,
+        disk=WEIGHTS_BYTES,
+        basis=f"{_of(RATES, config):.0f} clips a second and a step of "
+        f"{size(_of(STEP_BYTES, config) * config.batch)}, without a GPU; {MEASURED}; half "
+        "of the clips train",
+    )
+
+
+def _warn_of_memory(plan: Plan, needed: float, config: PretrainConfig) -> None:
+    """Say before anything starts that a step will not fit; what fits is told when it starts."""
+    import torch
+
+    from smie_pipe.backbones.hardware.memory import available_bytes
+
+    free = available_bytes(torch.device(plan.study.torch_device()))
+    if free is not None and needed > free:
+        room = (free - TORCH_BYTES) / _of(STEP_BYTES, config)
+        logger.warning(
+            "pretrain-backbone: needs about %s of memory, %s are free; --batch %d would fit",
+            *(size(needed), size(free), max(1, room)),
         )
 
 

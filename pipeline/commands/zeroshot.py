@@ -7,15 +7,17 @@ import logging
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from smie_pipe.backbones.hardware.distributed import is_main
 from smie_pipe.backbones.pretrainings import pretraining_name
+from smie_pipe.plan import MEASURED, START_S, Params, Plan, Step, size
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.run_folder import RunFolder, Task
-from smie_pipe.split_choice import choose_splits, stand_for
+from smie_pipe.split_choice import choose_splits, meant, stand_for
 from smie_pipe.stage import (
     Stage,
     build_config,
@@ -37,6 +39,7 @@ logger = logging.getLogger(__name__)
 @click.command(
     "zeroshot",
     cls=Stage,
+    check=lambda plan, params: check(plan, params),
     example="smie-pipe --run runs/ntu60 zeroshot --method smie,ridge --seeds 5",
 )
 @click.option(
@@ -166,3 +169,66 @@ def run_zeroshot(
         except SomeFailed as error:
             results, failed = error.results, error
     return results, failed
+
+
+SECONDS_A_CLIP = 269 / 100 / 36_745
+"""Of one epoch of SMIE, for each training clip."""
+MEMORY = 1.5e9
+FIGURES_BYTES = 5e6
+
+
+def check(plan: Plan, params: Params) -> None:
+    """Look at methods, own files, texts, text models and splits before anything is trained."""
+    from smie_pipe.zeroshot.trials.variants import variants
+
+    config = build_config(ZeroShotConfig, params)
+    build_config(ZeroShotRun, params)
+    _know_classes(plan)
+    splits = meant(plan, params["names"], "features.h5", "extract")
+    found = variants(config, plan.dataset or "custom")
+    _check_texts(plan, config)
+    trainings = len(splits) * len(found) * config.seeds * len(config.sources())
+    clips = (plan.clips or 0) / 2
+    epochs = max([variant.options.get("epochs", 1) for variant in found])
+    plan.steps.append(
+        Step(
+            "zeroshot",
+            f"{len(splits)} splits, {trainings} trainings, those done already among them",
+            seconds=START_S + trainings * epochs * clips * SECONDS_A_CLIP if clips else None,
+            memory=MEMORY,
+            disk=trainings * FIGURES_BYTES,
+            basis=f"each as long as SMIE with {epochs} epochs of half the clips, one at a time; "
+            f"{MEASURED}",
+        )
+    )
+
+
+def _know_classes(plan: Plan) -> None:
+    """Take dataset and classes from the features, where there are no clips to ask."""
+    from smie_pipe.backbones.features.store import read_features
+
+    present = plan.study.run.pretrainings_with("features.h5")
+    if not plan.know_clips() and present:
+        first = read_features(plan.study.run.features(*present[0]))
+        plan.dataset = str(first.attrs.get("dataset", "custom"))
+        plan.class_names, plan.clips = first.class_names, len(first)
+
+
+def _check_texts(plan: Plan, config: ZeroShotConfig) -> None:
+    from smie_pipe.zeroshot.texts.models import bytes_to_fetch
+    from smie_pipe.zeroshot.texts.text_sets import text_sets
+
+    models = [model for model in config.text_model if not model.endswith(".npy")]
+    for model in config.text_model:
+        if model not in models and not Path(model).is_file():
+            raise InputError(f"--text-model {model}: no such file")
+    if models and plan.class_names:
+        for source in config.text:
+            text_sets(plan.class_names, source)
+    for model in models:
+        missing = bytes_to_fetch(model)
+        if missing:
+            logger.info(
+                "text model %s is not on this machine yet: zeroshot will fetch %s from the hub",
+                *(model, size(missing)),
+            )

@@ -22,7 +22,8 @@ def progress(
     after half a second, so short loops leave no trace.
     """
     if not logger.isEnabledFor(logging.INFO):
-        yield from items
+        for item in items:  # noqa: UP028 - `yield from` would close a file left half read
+            yield item
         return
     if total is None and isinstance(items, Sized):
         total = len(items)

@@ -94,6 +94,7 @@ def _read(file: RawFile) -> tuple[dict[str, dict[str, int]], list[Any]]:
             f"{file.path}: expected {{'split': {{...}}, 'annotations': [...]}}, found "
             f"{sorted(map(str, content)) if isinstance(content, dict) else type(content).__name__}"
         )
+    _refuse_other_bodies(file, annotations)
     splits: dict[str, dict[str, int]] = {}
     split = content.get("split")
     for key, names in split.items() if isinstance(split, dict) else ():
@@ -102,6 +103,21 @@ def _read(file: RawFile) -> tuple[dict[str, dict[str, int]], list[Any]]:
                 parts = splits.setdefault(str(key).removesuffix(suffix), {})
                 parts.update(dict.fromkeys(map(str, names), part))
     return splits, annotations
+
+
+def _refuse_other_bodies(file: RawFile, annotations: list[Any]) -> None:
+    """Refuse a file that has no body of 25 joints in space at all, and say what it has."""
+    joints = [one.get("keypoint") for one in annotations if isinstance(one, dict)]
+    shapes = {one.shape[2:] for one in joints if isinstance(one, np.ndarray) and one.ndim == 4}
+    if not shapes or (len(JOINTS), 3) in shapes:
+        return
+    count, axes = sorted(shapes)[0]
+    coco = " (COCO-17 in pixels, as pose networks such as HRNet find it in videos)"
+    raise InputError(
+        f"{file.path}: expected bodies of {len(JOINTS)} joints in 3 coordinates (Kinect v2), "
+        f"found {count} joints in {axes}{coco * (shapes == {(17, 2)})}; what would work is "
+        f"the file of the same clips with 3D skeletons, such as ntu60_3danno.pkl, or raw files"
+    )
 
 
 def _name(annotation: Any) -> str:

@@ -25,6 +25,7 @@ from smie_pipe.preprocessing.layouts.pku_lists import is_named, pku_recordings
 from smie_pipe.preprocessing.raw.pku import (
     FRAME_NUMBERS,
     PkuAction,
+    ends_with_a_line,
     parse_recording,
     read_labels,
     read_pku,
@@ -59,13 +60,15 @@ class Pku(Layout):
         self, recording: Recording, known: Dataset | None, config: PreprocessConfig
     ) -> tuple[list[RawClip], list[Finding]]:
         """Return the labelled actions of a recording, or all of it where none are labelled."""
-        file = recording.file
-        if recording.labels is None:
-            raw = read_pku(file.read(), file.path)
-            return [_whole(recording, raw)], []
-        actions = read_labels(recording.labels.read(), recording.labels.path)
-        raw = read_pku(file.read(), file.path)
-        return _actions(recording, recording.labels.path, raw, actions, known)
+        file, labels = recording.file, recording.labels
+        actions = read_labels(labels.read(), labels.path) if labels else []
+        data = file.read()
+        raw = read_pku(data, file.path)
+        notes = [] if ends_with_a_line(data) else [_no_line_end(recording, raw)]
+        if labels is None:
+            return [_whole(recording, raw)], notes
+        clips, findings = _actions(recording, labels.path, raw, actions, known)
+        return clips, [*notes, *findings]
 
     def listed_names(self, columns: Mapping[str, np.ndarray]) -> list[str]:
         """Return the names of the recordings, which is what the lists have."""
@@ -79,6 +82,12 @@ def _begins_with_a_frame(file: RawFile) -> bool:
     except (OSError, InputError):
         return False
     return b"," not in line and len(line.split()) == FRAME_NUMBERS
+
+
+def _no_line_end(recording: Recording, raw: RawBodies) -> Finding:
+    reason = "no line end after the last number, which may be cut short"
+    detail = f"{recording.file.path}:{raw.frames}: {reason}; the frame is kept"
+    return Finding(recording.name, recording.file.path, raw.frames, reason, detail, "noticed")
 
 
 def _whole(recording: Recording, raw: RawBodies) -> RawClip:

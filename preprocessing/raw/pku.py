@@ -96,14 +96,13 @@ def read_pku(data: bytes, path: str) -> RawBodies:
     Raises
     ------
     SkeletonFormatError
-        With the line, where the file breaks the format, has no frame at all, or does not end
-        with a line end.
+        With the line, where the file breaks the format, or has no frame at all.
 
     Notes
     -----
     The file declares no lengths, so one cut inside its very last number still has 150 numbers in
-    every line. Only the line end after them shows that the last number is whole: without it the
-    file is refused.
+    every line. Only the line end after them shows that the last number is whole, see
+    `ends_with_a_line`.
     """
     from smie_pipe.preprocessing.raw.fast_scan import (
         scan_pku,  # numba takes half a second to import
@@ -116,17 +115,17 @@ def read_pku(data: bytes, path: str) -> RawBodies:
     return read_pku_reference(data, path)
 
 
+def ends_with_a_line(data: bytes) -> bool:
+    """Return whether a line end follows the last number, so that this one is surely whole."""
+    return b"\n" in data[len(data.rstrip()) :]
+
+
 def read_pku_reference(data: bytes, path: str) -> RawBodies:
     """Return the same as `read_pku`, line by line: slow, and the measure of what is right."""
     lines = Lines(data, path)
     rows = [_take_frame(lines)]
     while lines.left():
         rows.append(_take_frame(lines))
-    if b"\n" not in data[len(data.rstrip()) :]:
-        lines.fail(
-            "a line end after the last number",
-            "the end of the file (it may be cut short: copy it again, or add the line end)",
-        )
     return _pack(np.array(rows, np.float64), path)
 
 

@@ -15,13 +15,14 @@ import numpy as np
 from smie_pipe.preprocessing.body import JOINTS
 from smie_pipe.preprocessing.findings import FINDING_GROUPS, Finding
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
-from smie_pipe.preprocessing.foundation.whole_files import new_file
+from smie_pipe.preprocessing.foundation.whole_files import damage_said, new_file, open_hdf5
 
 if TYPE_CHECKING:
     import h5py
 
 FORMAT = "smie-pipe skeletons"
 VERSION = 1
+EXPECTED = "a skeletons.h5 written by preprocess"
 CHUNK_CLIPS = 16  # of 1, 4, 16, 64: reads everything fastest, random rows 7 % slower than 1
 
 _GROUPED_BY = {"subjects": "subject", "cameras": "camera", "setups": "setup"}
@@ -136,7 +137,14 @@ class SkeletonFile:
     @property
     def x(self) -> h5py.Dataset:
         """All clips (N, 3, T, 25, 2), float32, metres, on disk; index it to read."""
-        return self._file["x"]
+        with damage_said(self.path, EXPECTED):
+            return self._file["x"]
+
+    def _array(self, name: str) -> np.ndarray:
+        """Return numbers, or text as str, that are stored under a name."""
+        with damage_said(self.path, EXPECTED):
+            values = self._file[name]
+            return values.asstr()[:] if values.dtype.kind == "O" else values[:]
 
     def place(self, rows: np.ndarray) -> np.ndarray | None:
         """Return where the bodies of clips were before they were centred and turned.
@@ -153,10 +161,11 @@ class SkeletonFile:
             radians that each body was turned by; NaN in frames without the body. None where the
             file does not say, as with clips that were prepared elsewhere.
         """
-        if "place" not in self._file:
-            return None
         order = np.argsort(rows, kind="stable")
-        read = self._file["place"][np.asarray(rows)[order]]
+        with damage_said(self.path, EXPECTED):
+            if "place" not in self._file:
+                return None
+            read = self._file["place"][np.asarray(rows)[order]]
         found = np.empty_like(read)
         found[order] = read
         return found
@@ -164,17 +173,17 @@ class SkeletonFile:
     @cached_property
     def label(self) -> np.ndarray:
         """Class of each clip, from 0, (N,) int64."""
-        return self._file["label"][:].astype(np.int64)
+        return self._array("label").astype(np.int64)
 
     @cached_property
     def class_names(self) -> list[str]:
         """Name of each label."""
-        return self._file["class_names"].asstr()[:].tolist()
+        return self._array("class_names").tolist()
 
     @cached_property
     def class_ids(self) -> np.ndarray:
         """Number of each label in the raw files."""
-        return self._file["class_ids"][:]
+        return self._array("class_ids")
 
     @cached_property
     def name(self) -> np.ndarray:
@@ -204,22 +213,24 @@ class SkeletonFile:
     @property
     def dataset(self) -> str:
         """Which dataset it is, as named on the command line."""
-        return str(self._file.attrs["dataset"])
+        return str(self.attrs["dataset"])
 
     @property
     def digest(self) -> str:
         """SHA-256 of the data, to tell whether another file was made from this one."""
-        return str(self._file.attrs["digest"])
+        return str(self.attrs["digest"])
 
     @cached_property
     def recipe(self) -> dict[str, Any]:
         """The options it was made with."""
-        return json.loads(self._file.attrs["recipe"])
+        with damage_said(self.path, EXPECTED):
+            return json.loads(self.attrs["recipe"])
 
     @cached_property
     def attrs(self) -> dict[str, Any]:
         """All attributes of the file."""
-        return dict(self._file.attrs)
+        with damage_said(self.path, EXPECTED):
+            return dict(self._file.attrs)
 
     @property
     def columns(self) -> list[str]:
@@ -227,10 +238,12 @@ class SkeletonFile:
         import h5py
 
         others = ("x", "place", "class_names", "class_ids")
-        items = self._file.items()
-        return [
-            name for name, item in items if isinstance(item, h5py.Dataset) and name not in others
-        ]
+        with damage_said(self.path, EXPECTED):
+            return [
+                name
+                for name, item in self._file.items()
+                if isinstance(item, h5py.Dataset) and name not in others
+            ]
 
     def column(self, name: str) -> np.ndarray:
         """Return what is stored under ``name`` for each clip, (N,) of numbers or str.
@@ -242,13 +255,13 @@ class SkeletonFile:
         """
         if name not in self.columns:
             raise unknown_choice(f"column of {self.path}", name, self.columns)
-        values = self._file[name]
-        return values.asstr()[:] if values.dtype.kind == "O" else values[:]
+        return self._array(name)
 
     @property
     def protocols(self) -> list[str]:
         """Names of the official protocols that apply to this dataset."""
-        return list(self._file.get("protocols", ()))
+        with damage_said(self.path, EXPECTED):
+            return list(self._file.get("protocols", ()))
 
     def protocol(self, name: str) -> np.ndarray:
         """Return which clips train and which test.
@@ -270,7 +283,7 @@ class SkeletonFile:
             If the file has no such protocol, or the list matches nothing or everything.
         """
         if name in self.protocols:
-            return self._file["protocols"][name][:]
+            return self._array(f"protocols/{name}")
         kind, _, numbers = name.partition(":")
         if kind in self._groups() and numbers:
             return self._listed(name, kind, numbers)
@@ -282,9 +295,9 @@ class SkeletonFile:
         return [finding for group in FINDING_GROUPS for finding in self._findings(group)]
 
     def _findings(self, group: str) -> list[Finding]:
-        columns = [self._file[group][field.name] for field in fields(Finding)]
-        lists = [c.asstr()[:] if c.dtype.kind == "O" else c[:].tolist() for c in columns]
-        return [Finding(*values) for values in zip(*lists, strict=True)]
+        lists = [self._array(f"{group}/{field.name}").tolist() for field in fields(Finding)]
+        with damage_said(self.path, EXPECTED):
+            return [Finding(*values) for values in zip(*lists, strict=True)]
 
     def _groups(self) -> list[str]:
         return [kind for kind, column in _GROUPED_BY.items() if column in self.columns]
@@ -312,26 +325,20 @@ class SkeletonFile:
 
 
 def _open(path: Path) -> h5py.File:
-    import h5py
-
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; expected a skeletons.h5 written by preprocess")
+    file = open_hdf5(path, EXPECTED)
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
+        with damage_said(path, EXPECTED):
+            found, version = file.attrs.get("format"), file.attrs.get("version")
+            if found == FORMAT and version == VERSION:
+                return file
+        what = f"one of format {found!r}, version {version}" if found else "another"
         raise InputError(
-            f"{path}: expected a skeletons.h5 written by preprocess, "
-            f"found no readable HDF5 ({error})"
-        ) from error
-    found = file.attrs.get("format")
-    version = file.attrs.get("version")
-    if found == FORMAT and version == VERSION:
-        return file
-    file.close()
-    what = f"an HDF5 file of format {found!r}, version {version}" if found else "another HDF5 file"
-    raise InputError(
-        f"{path}: expected {FORMAT!r}, version {VERSION}, found {what}; run preprocess to make one"
-    )
+            f"{path}: expected {FORMAT!r}, version {VERSION}, found {what}; make one with "
+            f"preprocess"
+        )
+    except BaseException:
+        file.close()
+        raise
 
 
 def _completed(columns: Mapping[str, Any], x: Any) -> dict[str, np.ndarray]:

@@ -17,6 +17,8 @@ INSIDE = "!/"
 """Between an archive's path and a member's in names that are shown."""
 MAX_BYTES = 512 * 2**20
 """A larger file is no recording: the longest of PKU-MMD has 15 MB. It would not be read."""
+BOMB_BYTES, BOMB_RATIO = 32 * 2**20, 200
+"""A larger member that is packed better is no recording: texts of numbers pack 3 to 20 times."""
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _ENCRYPTED = 0x1
 
@@ -244,6 +246,11 @@ def _member_head(raw: RawFile, size: int) -> bytes:
 
 def _packed(raw: RawFile, size: int) -> bytes:
     """Return the first ``size`` bytes of a member as they are packed."""
+    if raw.size > BOMB_BYTES and raw.size > BOMB_RATIO * raw.packed:
+        raise InputError(
+            f"{raw.path}: expected a recording, found {raw.size >> 20} MB packed into "
+            f"{raw.packed >> 10} kB: no recording packs so well, and it is not unpacked"
+        )
     if raw.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         found = "an encrypted one" if raw.method == -1 else f"method {raw.method}"
         raise InputError(

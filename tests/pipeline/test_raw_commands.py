@@ -118,7 +118,7 @@ def test_a_raw_file_is_described_and_drawn(smie, raw, tmp_path, suffix, start):
         (["preprocess", "{}/none"], 2, "does not exist"),
         (["preprocess", "{}"], 1, "no raw recordings"),
         (["preprocess", "{}", "--dataset", "ntu61"], 2, "expected one of auto, ntu60"),
-        (["inspect", "{}/x.h5"], 1, "expected HDF5, found none"),
+        (["inspect", "{}/x.h5"], 1, "no readable HDF5"),
         (["export", "{}/out"], 1, "preprocess` first"),
         (["simulate", "{}"], 1, "expected a folder that is empty"),
     ],

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -16,8 +17,9 @@ import pytest
 
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.preprocess import preprocess
-from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+from smie_pipe.preprocessing.journal import PartialWork
+from smie_pipe.preprocessing.preprocess import _columns, preprocess
+from smie_pipe.preprocessing.skeletons.store import SkeletonFile, write_skeletons
 from smie_pipe.preprocessing.sources.files import RawFile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -267,6 +269,68 @@ def test_partial_work_that_is_not_whole_is_done_again(ntu_folder, tmp_path, harm
     assert made(ntu_folder, tmp_path / "b.h5").digest == whole
 
 
+def test_a_damaged_journal_costs_the_work_behind_the_damage_at_most(ntu_folder, tmp_path):
+    whole = made(ntu_folder, tmp_path / "a.h5").digest
+    damage(ntu_folder)
+    output, partial = tmp_path / "b.h5", tmp_path / "b.h5.partial"
+    with pytest.raises(InputError, match="max-bad"):
+        made(ntu_folder, output, PreprocessRun(workers=1, max_bad=1, batch_files=1))
+    kept = tmp_path / "kept"
+    shutil.copytree(partial, kept)
+    key, shape, place = (kept / "key").read_text(), (3, 50, 25, 2), (50, 2, 4)
+    with PartialWork(output, key, shape, place) as work:
+        rows, findings = list(work.rows), list(work.findings)
+    assert len(rows) > 3 and whole
+    rng = random.Random(0)
+    for _ in range(300):
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(kept, partial)
+        harmed = partial / rng.choice(["journal", "journal", "clips", "places"])
+        data = bytearray(harmed.read_bytes())
+        at = rng.randrange(len(data))
+        accident = rng.choice(["flip", "cut", "lose", "put"])
+        if accident == "flip":
+            data[at] ^= 1 << rng.randrange(8)
+        elif accident == "cut":
+            del data[at:]
+        elif accident == "lose":
+            del data[at : at + rng.choice([1, 100])]
+        else:
+            data[at:at] = rng.randbytes(rng.choice([1, 100]))
+        harmed.write_bytes(data)
+        with PartialWork(output, key, shape, place) as work:
+            assert work.rows == rows[: len(work.rows)]
+            assert work.findings == findings[: len(work.findings)]
+            clips = list(work.clips())
+            assert sum(map(len, clips)) == len(work.rows)
+
+
+def test_long_notes_of_one_clip_do_not_lengthen_all(ntu_folder, tmp_path):
+    """One recording of 300 changes of id among 100,001 took 5.4 GB."""
+    rows = [{"name": f"c{i}", "label": 0, "treatment": ""} for i in range(20_000)]
+    rows[7]["treatment"] = "; ".join(["body goes on under another id (frame 1)"] * 300)
+    tracemalloc.start()
+    columns = _columns(rows)
+    write_skeletons(
+        tmp_path / "s.h5", np.zeros((20_000, 1, 1, 1, 1), "f4"), columns, class_names=["a"]
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60e6
+    with SkeletonFile(tmp_path / "s.h5") as file:
+        assert file.column("treatment")[7] == rows[7]["treatment"]
+    assert (tmp_path / "s.h5").stat().st_size < 10e6
+
+
+def test_a_recording_without_a_last_line_end_is_kept_and_noted(pku_folder, tmp_path):
+    one = pku_folder / "PKU_Skeleton_Renew" / "0002-L.txt"
+    whole = made(pku_folder, tmp_path / "a.h5").digest
+    one.write_bytes(one.read_bytes().rstrip())
+    report = made(pku_folder, tmp_path / "b.h5")
+    assert (report.digest, report.exit_code) == (whole, 0)
+    assert "0002-L.txt:60: no line end after the last number" in str(report)
+
+
 def test_another_recipe_does_not_go_on_from_this_one(ntu_folder, tmp_path):
     damage(ntu_folder)
     strict = PreprocessRun(workers=1, strict=True, batch_files=2)
@@ -279,8 +343,6 @@ def test_another_recipe_does_not_go_on_from_this_one(ntu_folder, tmp_path):
 
 
 def test_two_runs_at_once_on_one_output(ntu_folder, tmp_path):
-    from smie_pipe.preprocessing.journal import PartialWork
-
     with (
         PartialWork(tmp_path / "s.h5", "key", (3, 50, 25, 2), (50, 2, 4)),
         pytest.raises(InputError, match="another preprocess is at work"),

@@ -35,6 +35,7 @@ class Ridge:
     """
 
     name: ClassVar[str] = "ridge"
+    cheap_refit: ClassVar[bool] = True
     alpha: float = 1.0
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from smie_pipe.backbones.networks.base import Backbone
-from smie_pipe.backbones.networks.stgcn import STGCN, plain_stgcn
+from smie_pipe.backbones.networks.exportable import exportable
 from smie_pipe.preprocessing.body import JOINTS
 from smie_pipe.preprocessing.clips.recipe import BODIES
 from smie_pipe.preprocessing.foundation.errors import InputError
@@ -39,13 +39,13 @@ TOLERANCE = 1e-5
 class ClipScorer(nn.Module):
     """Backbone and method in one: clips (N, 3, T, 25, 2) to scores (N, K)."""
 
-    def __init__(self, backbone: STGCN, scorer: LabelScorer):
+    def __init__(self, backbone: nn.Module, scorer: LabelScorer):
         super().__init__()
         self.backbone, self.scorer = backbone, scorer
 
     def forward(self, clips: Tensor) -> Tensor:
         """Return one score a label for each clip."""
-        return self.scorer(plain_stgcn(self.backbone, clips))
+        return self.scorer(self.backbone(clips))
 
 
 def export_onnx(
@@ -81,16 +81,12 @@ def export_onnx(
     Raises
     ------
     InputError
-        If the extra ``onnx`` is not installed, if the backbone is not ST-GCN or the method
-        cannot be exported, or if the file's scores differ from ours.
+        If the extra ``onnx`` is not installed, if backbone or method cannot be exported, or if
+        the file's scores differ from ours.
     """
     _need("onnx", "onnxscript", "onnxruntime")
-    if not isinstance(backbone, STGCN):
-        raise InputError(
-            f"expected a model with the backbone stgcn, found {type(backbone).__name__}: only "
-            "ST-GCN can be written as ONNX; train with --backbone stgcn, or use predict"
-        )
-    network = ClipScorer(backbone, label_scorer(method, texts)).eval()
+    frames = int(recipe["frames"])
+    network = ClipScorer(exportable(backbone, frames), label_scorer(method, texts)).eval()
     said = {
         "format": FORMAT,
         "version": VERSION,
@@ -99,7 +95,7 @@ def export_onnx(
         "joints": list(JOINTS),
         **(facts or {}),
     }
-    trial = trial_clips(int(recipe["frames"]))
+    trial = trial_clips(frames)
     with replace_when_whole(path) as temporary:
         _write(network, trial, said, temporary)
         with torch.no_grad():

@@ -6,6 +6,7 @@ sentence-transformers are imported when a model is loaded, not before.
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import importlib.util
 import json
@@ -118,6 +119,33 @@ def find_model(name: str) -> Path:
     return _cached(repository) or _fetched(repository, name)
 
 
+def bytes_to_fetch(name: str) -> int:
+    """Return how much of a text model has to be fetched; 0 where it is on this machine.
+
+    Nothing is fetched; the hub is asked once where it has to be.
+
+    Raises
+    ------
+    InputError
+        If it is nowhere to be had, as for `find_model`; if a folder is no model that is read.
+    """
+    repository = name if "/" in name else f"sentence-transformers/{name}"
+    folder = Path(name).expanduser()
+    local = folder.is_dir() or folder.is_absolute() or name.startswith((".", "~"))
+    if local or name.count("/") > 1 or _packaged(name) or _cached(repository):
+        check_model(find_model(name))
+        return 0
+    with _asking_the_hub(repository, name):
+        from huggingface_hub import HfApi
+
+        model = HfApi().model_info(repository, timeout=HUB_TIMEOUT_S, files_metadata=True)
+    return sum(
+        file.size or 0
+        for file in model.siblings or ()
+        if any(fnmatch.fnmatch(file.rfilename, pattern) for pattern in _FROM_HUB)
+    )
+
+
 def check_model(folder: Path) -> None:
     """Refuse a folder that is no text model, or is none that can be loaded without risk.
 
@@ -207,14 +235,22 @@ def _cached(repository: str) -> Path | None:
 
 def _fetched(repository: str, name: str) -> Path:
     from huggingface_hub import HfApi, snapshot_download
+
+    with _asking_the_hub(repository, name):
+        HfApi().model_info(repository, timeout=HUB_TIMEOUT_S)
+        logger.info("fetching text model %s from the hub", repository)
+        return Path(snapshot_download(repository, allow_patterns=_FROM_HUB))
+
+
+@contextmanager
+def _asking_the_hub(repository: str, name: str) -> Iterator[None]:
+    """Turn what the hub's client raises into what the user can do about it."""
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
     # The base classes are those of whichever HTTP library this version of the hub uses.
     no_network: Any = (OSError, ValueError, *HfHubHTTPError.__bases__)
     try:
-        HfApi().model_info(repository, timeout=HUB_TIMEOUT_S)
-        logger.info("fetching text model %s from the hub", repository)
-        return Path(snapshot_download(repository, allow_patterns=_FROM_HUB))
+        yield
     except RepositoryNotFoundError as error:
         raise InputError(
             f"text model {name!r} is no folder, and the hub has no public model {repository!r}. "

@@ -331,6 +331,10 @@ def _digest(task: Task, features: str) -> str:
     config: dict[str, Any] = {"select": task.config.select, "gzsl": task.config.gzsl}
     if task.config.select != "last" or task.config.gzsl != "none":
         config["held_out"] = [task.config.held_out_share, task.config.held_out_folds]
+    if task.config.gzsl != "none" and getattr(
+        method_class(task.variant.spec), "cheap_refit", False
+    ):
+        config["calibrated"] = "every clip left out"
     if task.texts.source.centred:
         config["centred"] = True
     said = {

@@ -3,5 +3,7 @@
   const { plan, motions } = JSON.parse(document.getElementById("data").textContent);
   const player = new Player(document.getElementById("player"), plan);
   player.load(motions[0]);
-  fillGallery(document.getElementById("gallery"), motions, plan, (index) => player.load(motions[index]));
+  const gallery = document.getElementById("gallery");
+  const clips = motions.map((motion) => ({ name: motion.name, caption: motion.caption, motion }));
+  if (gallery) fillGallery(gallery, clips, plan, (index) => player.load(motions[index]));
 })();

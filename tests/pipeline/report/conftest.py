@@ -63,6 +63,7 @@ class Visit:
     def __init__(self, context, path):
         self.said, self.asked = [], []
         self.page = context.new_page()
+        self.page.set_default_timeout(5000)
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("dialog", lambda dialog: self.said.append(dialog.message))
@@ -81,7 +82,7 @@ class Visit:
 
     def violations(self, axe):
         self.page.evaluate(axe)
-        found = self.page.evaluate("axe.run()")["violations"]
+        found = self.page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
         return [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found]
 
     def reached(self, presses=400):

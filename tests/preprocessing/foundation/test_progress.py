@@ -39,3 +39,12 @@ def test_quiet_logs_nothing(clock, caplog):
     with caplog.at_level(logging.WARNING, logger=module.__name__):
         assert list(progress(range(100))) == list(range(100))
     assert not caplog.records
+
+
+def test_a_file_that_is_left_half_read_stays_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(progress.__module__), "disabled", True)
+    (tmp_path / "a").write_text("1\n2\n3\n")
+    with open(tmp_path / "a") as file:
+        for _ in progress(file):
+            break
+        assert not file.closed

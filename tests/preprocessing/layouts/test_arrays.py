@@ -6,6 +6,7 @@ import pytest
 
 from smie_pipe.preprocessing.config import PreprocessConfig, PreprocessRun
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.layouts.read import read_recordings
 from smie_pipe.preprocessing.preprocess import preprocess
 from smie_pipe.preprocessing.raw.pickles import array_pickle, plain_pickle
 from smie_pipe.preprocessing.raw.records import bodies_of_array
@@ -15,9 +16,11 @@ from smie_pipe.preprocessing.skeletons.store import SkeletonFile, write_skeleton
 NAMES = ["S001C001P001R001A001", "S001C002P002R001A002", "S001C003P003R001A050"]
 
 
+ONE = PreprocessRun(workers=1)
+
+
 def made(source, output, **options):
-    run = PreprocessRun(workers=1)
-    return preprocess(source, output, PreprocessConfig(dataset="ntu60", **options), run)
+    return preprocess(source, output, PreprocessConfig(dataset="ntu60", **options), ONE)
 
 
 @pytest.fixture
@@ -57,6 +60,94 @@ def test_what_goes_out_comes_in_again(arrays, tmp_path):
         assert one.digest == other.digest
     with pytest.raises(InputError, match="has no clips for val"):
         export_arrays(one_part(tmp_path), tmp_path / "out", "given")
+
+
+def test_what_goes_out_comes_in_again_without_its_names(arrays, tmp_path):
+    made(arrays, tmp_path / "s.h5")
+    export_arrays(tmp_path / "s.h5", tmp_path / "out", "xsub")
+    for path in (tmp_path / "out").glob("*.json"):
+        path.unlink()
+    made(tmp_path / "out", tmp_path / "t.h5")
+    with SkeletonFile(tmp_path / "s.h5") as one, SkeletonFile(tmp_path / "t.h5") as other:
+        np.testing.assert_array_equal(one.x[:], other.x[:])
+        assert other.name.tolist() == ["train_000000", "train_000001", "val_000000"]
+        assert other.label.tolist() == one.label.tolist()
+        assert other.protocol("given").tolist() == [1, 1, 0]
+
+
+@pytest.fixture
+def raw_clips(ntu_folder, tmp_path):
+    """The twelve recordings as (N, 3, 300, 25, 2), and the skeletons.h5 made of the files."""
+    preprocess(ntu_folder, tmp_path / "raw.h5", PreprocessConfig(dataset="ntu60"), ONE)
+    x, labels = np.zeros((12, 3, 300, 25, 2), np.float32), []
+    for row, reading in enumerate(read_recordings(ntu_folder)):
+        bodies = reading.clips[0].bodies
+        places = [sorted(set(bodies.body_id.tolist())).index(i) for i in bodies.body_id.tolist()]
+        x[row, :, bodies.frame, :, places] = bodies.xyz.transpose(0, 2, 1)
+        labels.append(reading.clips[0].action - 1)
+    return x, np.array(labels), tmp_path / "raw.h5"
+
+
+@pytest.mark.parametrize("name", ["data", "data_joint"])
+def test_raw_arrays_equal_the_raw_files(raw_clips, tmp_path, name):
+    """ST-GCN's train_data.npy and 2s-AGCN's train_data_joint.npy."""
+    x, labels, raw = raw_clips
+    (tmp_path / "a").mkdir()
+    for part, rows in (("train", slice(0, 8)), ("val", slice(8, 12))):
+        np.save(tmp_path / "a" / f"{part}_{name}.npy", x[rows])
+        pair = ([f"S001C001P001R001A{i:03d}" for i in range(12)][rows], labels[rows].tolist())
+        (tmp_path / "a" / f"{part}_label.pkl").write_bytes(pickle.dumps(pair))
+    made(tmp_path / "a", tmp_path / "s.h5")
+    same_clips(raw, tmp_path / "s.h5", [1] * 8 + [0] * 4)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_ctr_gcn_archives_equal_the_raw_files(raw_clips, tmp_path, twice):
+    """NTU60_CS.npz; the scripts for NTU RGB+D 120 write a lone body into both places."""
+    x, labels, raw = raw_clips
+    if twice:
+        alone = ~x[..., 1].any(axis=(1, 2, 3))
+        x[alone, ..., 1] = x[alone, ..., 0]
+    flat = x.transpose(0, 2, 4, 3, 1).reshape(12, 300, 150)
+    hot = np.eye(60)[labels]
+    (tmp_path / "a").mkdir()
+    parts = {"x_train": flat[:8], "y_train": hot[:8], "x_test": flat[8:], "y_test": hot[8:]}
+    np.savez(tmp_path / "a" / "NTU60_CS.npz", **parts)
+    made(tmp_path / "a" / "NTU60_CS.npz", tmp_path / "s.h5")
+    same_clips(raw, tmp_path / "s.h5", [1] * 8 + [0] * 4)
+
+
+def same_clips(raw, arrays, given):
+    with SkeletonFile(raw) as one, SkeletonFile(arrays) as other:
+        np.testing.assert_allclose(one.x[:], other.x[:], atol=1e-5)
+        assert one.label.tolist() == other.label.tolist()
+        assert one.bodies.tolist() == other.bodies.tolist()
+        assert other.protocol("given").tolist() == given
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"x_train": np.zeros((2, 300, 75))}, r"x_train: expected \(N, frames, 150\), found"),
+        ({"y_train": np.zeros((2, 60))}, "y_train: expected .2, classes., one 1 a row"),
+        ({"y_train": np.array([None, 1])}, "found another format, pickles"),
+    ],
+)
+def test_faulty_archives(tmp_path, change, message):
+    x, y = np.ones((2, 300, 150)), np.eye(60)[:2]
+    np.savez(
+        tmp_path / "a.npz", **{"x_train": x, "y_train": y, "x_test": x, "y_test": y, **change}
+    )
+    with pytest.raises(InputError, match=message):
+        made(tmp_path / "a.npz", tmp_path / "s.h5")
+
+
+def test_other_archives_are_no_clips(tmp_path):
+    np.savez(tmp_path / "a.npz", train_data=np.zeros(3))
+    (tmp_path / "b.npz").write_bytes(b"PK")
+    for name in "ab":
+        with pytest.raises(InputError, match="no raw recordings"):
+            made(tmp_path / f"{name}.npz", tmp_path / "s.h5")
 
 
 def one_part(tmp_path):
@@ -146,6 +237,10 @@ def test_annotations_that_cannot_be_used(tmp_path):
         {"frame_dir": "c", "label": 0, "keypoint": joints[..., :2]},
         {"label": 0},
     ]
+    flat = [{"frame_dir": "a", "label": 0, "keypoint": np.zeros((1, 20, 17, 2), "f4")}]
+    (tmp_path / "hrnet.pkl").write_bytes(pickle.dumps({"annotations": flat}))
+    with pytest.raises(InputError, match=r"hrnet.pkl: .*found 17 joints in 2 \(COCO-17 in pix"):
+        made(tmp_path / "hrnet.pkl", tmp_path / "s.h5")
     (tmp_path / "n.pkl").write_bytes(pickle.dumps({"annotations": annotations}))
     report = made(tmp_path / "n.pkl", tmp_path / "s.h5")
     assert report.clips == 1 and report.damaged == 4

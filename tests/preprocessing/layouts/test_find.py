@@ -1,4 +1,5 @@
 import shutil
+import tracemalloc
 import zipfile
 
 import pytest
@@ -259,6 +260,44 @@ def test_an_encrypted_member_is_named(ntu_folder, tmp_path, zipped):
     altered(archive, encrypt)
     with pytest.raises(InputError, match="found an encrypted one; unpack the archive"):
         member(archive).read()
+
+
+@pytest.mark.parametrize("harm", ["name of no UTF-8", "extract version 99"])
+def test_an_archive_that_zipfile_cannot_list_is_a_finding(ntu_folder, zipped, harm):
+    archive = zipped(ntu_folder, ntu_folder / "more.zip", prefix="ünder/")
+
+    def change(data):
+        entry = data.rindex(b"PK\x01\x02")
+        if harm == "extract version 99":
+            data[entry + 6] = 99
+        else:
+            data[data.index("ü".encode(), entry)] = 0xFF
+
+    altered(archive, change)
+    found = find(ntu_folder)
+    assert len(found.recordings) == 12
+    assert reasons(found) == [("more", "damaged archive", "damaged")]
+
+
+def test_a_bomb_is_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("S001C001P001R001A001.skeleton", bytes(48 * 2**20))
+    bomb = member(tmp_path / "a.zip")
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"found 48 MB packed into 4\d kB: no recording"):
+        bomb.read()
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+def test_a_list_of_classes_that_is_none(ntu_folder, tmp_path):
+    (ntu_folder / "classes.csv").write_text("id,name\n1," + "x" * 200_000)
+    with pytest.raises(InputError, match="expected CSV with id and name, found field"):
+        find(ntu_folder)
+    with open(ntu_folder / "classes.csv", "wb") as file:
+        file.truncate(500 * 2**20)
+    with pytest.raises(InputError, match="classes.csv: expected a file of at most 4 MB"):
+        find(ntu_folder)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 500, -1])

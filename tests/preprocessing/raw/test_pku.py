@@ -12,6 +12,7 @@ from smie_pipe.preprocessing.raw.fast_scan import scan_pku
 from smie_pipe.preprocessing.raw.pku import (
     PkuAction,
     PkuName,
+    ends_with_a_line,
     parse_recording,
     read_labels,
     read_pku,
@@ -134,8 +135,7 @@ FAULTS = {
     "empty first line": (b"\n" + WHOLE, 1, "frame 1, found an empty line"),
     "a heading": (b"x y z\n" + WHOLE, 1, "150 numbers of frame 1, found 3"),
     "cut in a line": (WHOLE[:-20], 5, "150 numbers of frame 5, found 14"),
-    "cut in the last number": (text_of(FRAMES[:2])[:-3], 2, "a line end after the last number"),
-    "cut after the last number": (WHOLE[:-1], 5, "a line end after the last number.*cut short"),
+    "cut before the last number": (WHOLE[: WHOLE.rindex(b" ")], 5, "150 numbers of.*, found 149"),
     "text in x": (with_field(1, 1, "abc"), 1, "x of joint 1 of body 1 in column 1.*'abc'"),
     "text in y": (with_field(2, 77, "-"), 2, "y of joint 1 of body 2 in column 77, a number"),
     "text in z": (with_field(4, 150, "..5"), 4, "z of joint 25 of body 2 in column 150"),
@@ -162,13 +162,14 @@ def test_damage_meets_a_located_message(kind):
     assert re.search(words, message), message
 
 
-def test_a_file_cut_at_any_byte_is_refused_or_ends_with_a_whole_frame():
+def test_a_file_cut_at_any_byte_is_refused_or_has_150_numbers_in_each_line():
     data = text_of(FRAMES[:3])
-    frames_at = {len(text_of(FRAMES[:frames])): frames for frames in (1, 2, 3)}
-    for size in range(len(data)):
-        if size in frames_at:  # nothing in the file can tell
-            expected = read_pku_reference(text_of(FRAMES[: frames_at[size]]), "recording")
-            assert same(read_pku(data[:size], "recording"), expected)
+    for size in range(1, len(data)):
+        lines = data[:size].rstrip(b"\n").split(b"\n")
+        if all(len(line.split()) == 150 for line in lines) and not data[:size].endswith(b"-"):
+            raw = read_pku(data[:size], "recording")
+            assert same(raw, read_pku_reference(data[:size], "recording"))
+            assert ends_with_a_line(data[:size]) == data[:size].endswith(b"\n")
         else:
             with pytest.raises(SkeletonFormatError):
                 read_pku(data[:size], "recording")

@@ -3,6 +3,7 @@ import pytest
 
 from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.whole_files import SEAL_BYTES, damage_said
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile, write_skeletons
 
 
@@ -95,7 +96,7 @@ def test_opening_something_else(tmp_path):
     for name, message in [
         ("none.h5", "no such file"),
         ("text", "no readable HDF5"),
-        ("other.h5", "found an HDF5 file of format 'smie-pipe features'"),
+        ("other.h5", "found one of format 'smie-pipe features'"),
     ]:
         with pytest.raises(InputError, match=f"{name}.*{message}"):
             SkeletonFile(tmp_path / name)
@@ -105,3 +106,38 @@ def test_a_label_without_class_is_refused_and_nothing_is_written(tmp_path, clips
     with pytest.raises(ValueError, match="expected labels 0 to 1"):
         write(tmp_path / "s.h5", clips, class_names=["a", "b"])
     assert list(tmp_path.iterdir()) == []
+
+
+def everything(path):
+    """All that a file holds, as its readers give it."""
+    with SkeletonFile(path) as file:
+        columns = [file.column(name).tolist() for name in file.columns]
+        protocols = [file.protocol(name).tolist() for name in file.protocols]
+        head = [file.dataset, file.digest, file.recipe, file.class_names, file.findings()]
+        with damage_said(path, "clips"):  # a dataset of h5py's own, with its errors
+            x = file.x[:].tobytes()
+        return x, columns, protocols, head, file.class_ids.tolist()
+
+
+@pytest.mark.parametrize("sealed, mutants", [(True, 300), (False, 60)])
+def test_a_damaged_file_never_ends_in_another_error(tmp_path, clips, sealed, mutants):
+    """And with its seal, unlike files from before there were seals, never in other numbers."""
+    path = tmp_path / "s.h5"
+    lost = Finding("S1", "a/S1.skeleton", 6, "wrong number of fields", "S1:6: ...")
+    write(path, clips, findings=[lost], protocols={"xsub": np.array([1, 1, 0, 0, -1, -1])})
+    whole, data = everything(path), path.read_bytes()
+    data = data if sealed else data[:-SEAL_BYTES]
+    rng = np.random.default_rng(0)
+    refused = 0
+    for place in rng.integers(0, len(data) - SEAL_BYTES * sealed, mutants):
+        mutant = bytearray(data)
+        mutant[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(mutant)
+        try:
+            found = everything(path)
+        except InputError as error:
+            assert str(path) in str(error)
+            refused += 1
+        else:
+            assert not sealed or found == whole
+    assert refused == mutants if sealed else refused > 0
