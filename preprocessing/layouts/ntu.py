@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.datasets import Dataset
@@ -34,7 +35,7 @@ class Ntu(Layout):
 
     name = "ntu"
     expects = f"NTU files (SsssCcccPpppRrrrAaaa{NTU_SUFFIX})"
-    patterns = (f"*{NTU_SUFFIX}",)
+    patterns: ClassVar[tuple[str, ...]] = (f"*{NTU_SUFFIX}",)
 
     def dataset(self, files: Sequence[RawFile]) -> str | None:
         """Return NTU RGB+D 120 where any action is above 60, else 60."""

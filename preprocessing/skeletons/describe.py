@@ -14,9 +14,17 @@ from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.findings import Finding
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.layouts.read import read_recordings
+from smie_pipe.preprocessing.layouts.registry import layouts
 from smie_pipe.preprocessing.raw.pku import read_labels
 from smie_pipe.preprocessing.raw.records import RawBodies
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+from smie_pipe.preprocessing.sources.files import RawFile
+from smie_pipe.preprocessing.trackers.clock import FPS
+from smie_pipe.preprocessing.trackers.read import (
+    TrackerOptions,
+    TrackerReading,
+    read_tracker_bytes,
+)
 
 EXAMPLES = 2
 HDF5_SUFFIXES = (".h5", ".hdf5")
@@ -25,7 +33,7 @@ _STATES = ("not tracked", "inferred", "tracked")
 
 
 def describe(path: Path) -> str:
-    """Return a description of a ``skeletons.h5``, a ``.skeleton`` file or a PKU-MMD text file.
+    """Return a description of a ``skeletons.h5``, a raw recording, or a PKU-MMD label file.
 
     Raises
     ------
@@ -38,9 +46,20 @@ def describe(path: Path) -> str:
     if path.suffix.lower() == ".txt" and b"," in path.read_bytes()[:512]:
         return _labels(path)
     if path.suffix.lower() not in HDF5_SUFFIXES:
-        return describe_raw(read_raw(path))
+        tracker = _tracker(path)
+        said = f"{tracker}\n" if tracker else ""
+        return said + describe_raw(tracker.raw if tracker else read_raw(path))
     with SkeletonFile(path) as file:
         return describe_clips(file)
+
+
+def _tracker(path: Path) -> TrackerReading | None:
+    """Return the reading of another body tracker's file, None where it is no such file."""
+    file = RawFile.at(path)
+    owner = next((name for name, one in layouts().items() if one.recognises(file)), "")
+    if owner != "trackers":
+        return None
+    return read_tracker_bytes(file.read(), str(path), TrackerOptions(assumed_fps=FPS))
 
 
 def read_raw(path: Path) -> RawBodies:
@@ -51,6 +70,9 @@ def read_raw(path: Path) -> RawBodies:
     InputError
         If no layout recognises it, or it breaks its format; the message names the line.
     """
+    tracker = _tracker(path)
+    if tracker is not None:
+        return tracker.raw
     reading = next(read_recordings(path))
     if not reading.clips:
         raise InputError("\n".join(finding.detail for finding in reading.findings))

@@ -66,6 +66,9 @@ class TrackerOptions:
     markers: Path | None = None
     """Table joint,markers for files of markers on the skin: a joint is the mean of its markers."""
 
+    assumed_fps: float | None = None
+    """Frames a second of a file that tells none, where a look at it is all that is wanted."""
+
     def __post_init__(self) -> None:
         """Check every choice."""
         if self.source is not None and self.source not in SOURCES:
@@ -192,7 +195,11 @@ def as_kinect(recording: TrackedRecording, options: TrackerOptions) -> TrackerRe
         xyz = recording.xyz @ (scale * turn).T
     if options.level:
         xyz = levelled(xyz, recording.skeleton)
-    seconds = times(recording, options.fps)
+    fps, guessed = options.fps, []
+    if fps is None and recording.seconds is None and recording.fps is None:
+        fps = options.assumed_fps
+        guessed = [f"the file tells no time; {fps:g} frames a second assumed"] if fps else []
+    seconds = times(recording, fps)
     even = resampled(recording, xyz, seconds)
     raw, lost = _rebuilt(recording, even)
     return TrackerReading(
@@ -202,7 +209,7 @@ def as_kinect(recording: TrackedRecording, options: TrackerOptions) -> TrackerRe
         axes=axes,
         unit=unit,
         made_up=_always_made_up(raw),
-        notes=(*recording.notes, *assumed, *even.notes, *lost),
+        notes=(*recording.notes, *guessed, *assumed, *even.notes, *lost),
         faults=tuple(
             selfcheck.self_check(xyz, recording.skeleton, axes_text(turn), unit, seconds)
         ),

@@ -107,7 +107,7 @@ def read(data: bytes, path: str, markers: Markers | None = None) -> TrackedRecor
         source="bvh",
         skeleton=skeleton,
         frames=len(xyz),
-        seconds=np.arange(len(xyz)) * seconds if seconds > 0 else None,
+        seconds=np.arange(len(xyz), dtype=np.float64) * seconds if seconds > 0 else None,
         frame=np.arange(len(xyz), dtype=np.int32),
         body_id=np.zeros(len(xyz), np.int64),
         xyz=xyz,

@@ -60,7 +60,9 @@ def read(data: bytes, path: str) -> TrackedRecording:
     if not lines:
         raise TrackerFormatError(path, "", "a first line with the format", "an empty file")
     shape = read_header(lines[0], path)
-    found, seconds, notes = Collected(len(shape.skeleton.joints)), [], []
+    found = Collected(len(shape.skeleton.joints))
+    seconds: list[float] = []
+    notes: list[str] = []
     numbered = [(n, line) for n, line in enumerate(lines[1:], 2) if line.strip()]
     for at, line in numbered:
         if at == len(lines) and data[-1:] not in b"\r\n" and not line.rstrip().endswith(b"}"):

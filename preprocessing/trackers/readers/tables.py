@@ -279,22 +279,22 @@ def _rows_to_frames(
     body = table[:, bodies[0]] if bodies else np.zeros(len(table))
     if not np.isfinite(body).all() or (np.abs(body) > 2**53).any():
         raise TrackerFormatError(path, "", "a whole number for each body", "another")
-    body = body.astype(np.int64)
+    body_id = body.astype(np.int64)
     clocks = [column for column, name in enumerate(header) if _is_time(name)]
     if not clocks or not len(table):
-        frame = _nth_of_body(body)
-        return frame, body, None, int(frame.max(initial=-1)) + 1
+        frame = _nth_of_body(body_id)
+        return frame, body_id, None, int(frame.max(initial=-1)) + 1
     time = table[:, clocks[0]]
     if np.isnan(time).any():
         where = f"column {clocks[0] + 1} ({header[clocks[0]]})"
         raise TrackerFormatError(path, where, "a time in each row", "an empty cell")
-    if len(np.unique(body)) == 1:
-        return np.arange(len(table)), body, in_seconds(time), len(table)
+    if len(np.unique(body_id)) == 1:
+        return np.arange(len(table)), body_id, in_seconds(time), len(table)
     stamps, frame = np.unique(time, return_inverse=True)
     order = np.argsort(frame, kind="stable")
     if (order != np.arange(len(frame))).any():
         raise InputError(f"{path}: expected rows in the order of their time; sort the table")
-    return frame, body, in_seconds(stamps), len(stamps)
+    return frame, body_id, in_seconds(stamps), len(stamps)
 
 
 def _nth_of_body(body: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from smie_pipe.preprocessing.trackers.joints.recording import TrackedRecording
 def write_array(recording: TrackedRecording, axes: str = "y-up") -> bytes:
     """Return ``joints`` (T, M, V, 3) in metres and ``time`` (T,) in seconds, NaN where absent."""
     there = _all_bodies(recording) @ np.linalg.inv(axes_matrix(axes)).T
+    assert recording.seconds is not None
     buffer = io.BytesIO()
     np.savez_compressed(buffer, joints=there.astype(np.float32), time=recording.seconds)
     return buffer.getvalue()

@@ -147,3 +147,13 @@ def test_misuse_in_a_terminal(tmp_path, simulated):
         cli, ["simulate", str(tmp_path / "s"), "--as", "bvh", "--layout", "pku"]
     )
     assert done.exit_code == 2 and "--layout pku" in done.output
+
+
+def test_inspect_says_what_a_trackers_file_holds(simulated, tmp_path):
+    path = sorted((simulated / "zed-18").glob("*.json"))[0]
+    done = CliRunner().invoke(cli, ["inspect", str(path)])
+    assert done.exit_code == 0
+    assert "zed (zed-18)" in done.output and "8 made up" in done.output
+    clockless = sorted((simulated / "mmpose").glob("*.json"))[0]
+    done = CliRunner().invoke(cli, ["inspect", str(clockless)])
+    assert done.exit_code == 0 and "30 frames a second assumed" in done.output
