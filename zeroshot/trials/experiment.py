@@ -19,11 +19,11 @@ from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
-from smie_pipe.zeroshot.methods.registry import method_class, reads_words
+from smie_pipe.zeroshot.methods.registry import method_class, needs_text_head, reads_words
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.texts.embeddings import class_texts
 from smie_pipe.zeroshot.training.held_out import FEWEST
-from smie_pipe.zeroshot.training.train import has_masked
+from smie_pipe.zeroshot.training.train import has_masked, text_head
 from smie_pipe.zeroshot.trials.results import Result, Results, check_own, write_gathered
 from smie_pipe.zeroshot.trials.stale import current
 from smie_pipe.zeroshot.trials.trial import Task, Texts
@@ -91,6 +91,7 @@ def run_experiments(
     facts = next(iter(features.values())).facts
     masked = all(has_masked(file.facts) for file in features.values())
     asked = variants(config, facts.dataset, masked=masked)
+    _check_text_heads(asked, features.values())
     tables = _texts(config, facts.class_names, texts, any(reads_words(v.spec) for v in asked))
     tasks = _tasks(features, asked, tables, config, seed, device, run_dir)
     tasks = [replace(task, save_model=run.save_model) for task in tasks]
@@ -122,6 +123,17 @@ def _perform(
         listed = "\n".join(failed)
         raise SomeFailed(f"{len(failed)} of {len(tasks)} trainings failed:\n{listed}", results)
     return results
+
+
+def _check_text_heads(asked: Sequence[Variant], files: Iterable[FeatureFile]) -> None:
+    """Refuse methods that need a text head where features have none."""
+    wanting = [v.name for v in asked if needs_text_head(v.spec)]
+    lacking = [str(f.path) for f in files if wanting and text_head(f.arrays) is None]
+    if lacking:
+        raise InputError(
+            f"{', '.join(wanting)}: {', '.join(lacking)} hold no text head; it needs a backbone's "
+            "features alone, of pretrain-backbone --align"
+        )
 
 
 def check_features(features: Mapping[str, FeatureFile], config: ZeroShotConfig) -> None:
