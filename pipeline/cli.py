@@ -14,14 +14,17 @@ from smie_pipe.commands.demo import demo
 from smie_pipe.commands.describe_classes import describe_classes
 from smie_pipe.commands.evaluate_segments import evaluate_segments
 from smie_pipe.commands.export import export
+from smie_pipe.commands.export_model import export_model
 from smie_pipe.commands.extract import extract
 from smie_pipe.commands.help import help_command
 from smie_pipe.commands.import_features import import_features
 from smie_pipe.commands.info import info
 from smie_pipe.commands.inspect import inspect
+from smie_pipe.commands.predict import predict
 from smie_pipe.commands.preprocess import preprocess
 from smie_pipe.commands.pretrain import pretrain_backbone
 from smie_pipe.commands.report import report
+from smie_pipe.commands.results import compare, gather, remove, tables
 from smie_pipe.commands.simulate import simulate
 from smie_pipe.commands.view import view
 from smie_pipe.commands.zeroshot import zeroshot
@@ -38,9 +41,15 @@ COMMANDS: tuple[click.Command, ...] = (
     zeroshot,
     demo,
     simulate,
+    tables,
+    compare,
+    gather,
+    remove,
     report,
     inspect,
     view,
+    export_model,
+    predict,
     evaluate_segments,
     export,
     import_features,

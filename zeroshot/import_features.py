@@ -1,15 +1,14 @@
-"""SynSE's ready-made features as ``features.h5``: zero-shot scores with no raw data at all.
+"""Ready-made features as ``features.h5``: zero-shot scores with no raw data at all.
 
-A folder of that layout holds ``train.npy``/``train_label.npy`` (seen classes, training),
-``ztest.npy``/``z_label.npy`` (unseen classes, test) and ``gtest.npy``/``g_label.npy`` (all
-classes, test). Its ``*_embeddings.npy`` serve as they are as ``--text-model``.
+Their layouts stand in `feature_sources`. Text embeddings found with them are copied beside the
+output, for ``--text-model``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,17 +17,19 @@ import numpy as np
 from smie_pipe.backbones.features.store import FeatureSet, write_features
 from smie_pipe.backbones.subsets import PARTS
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.zeroshot.feature_sources import (
+    NEEDED,
+    SOTA,
+    FeatureSource,
+    Names,
+    Table,
+    find_features,
+    take_texts,
+    unseen_apart,
+)
 from smie_pipe.zeroshot.splits import Split
 
 logger = logging.getLogger(__name__)
-
-FILES = {
-    "train": ("train.npy", "train_label.npy"),
-    "ztest": ("ztest.npy", "z_label.npy"),
-    "gtest": ("gtest.npy", "g_label.npy"),
-}
-_NEEDED = ("train", "ztest")
-Table = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -58,22 +59,26 @@ def import_features(
     split: Split,
     class_names: Sequence[str],
     *,
+    which: str | None = None,
     backbone: str = "shift-gcn",
     protocol: str = "xsub",
 ) -> ImportReport:
-    """Write SynSE's ready-made arrays as a features file.
+    """Write other people's ready-made arrays as a features file.
 
     Parameters
     ----------
     source
-        The folder of arrays. Features have the shape (n, D), D at least 2 (256 in SynSE's);
-        labels (n,) count from 0 over all classes of the dataset.
+        A folder of arrays, an archive, or a folder with such below it. Features have the shape
+        (n, D), D at least 2 (256 in SynSE's); labels (n,) count from 0 over all classes of the
+        dataset.
     output
         The features file.
     split
         Which classes are unseen: the arrays must agree with it.
     class_names
         Of the dataset, by label.
+    which
+        Which of several below ``source``, see `find_features`.
     backbone, protocol
         What the features were made by, for the records; SynSE's are Shift-GCN on
         cross-subject.
@@ -93,71 +98,37 @@ def import_features(
     Seen test clips are those of ``gtest`` with a seen label, unseen ones those of ``ztest``.
     Where the unseen clips of ``gtest`` are others than ``ztest``'s a warning says so.
     """
-    tables = _read(source)
-    _check(source, tables, split, len(class_names))
-    made_by = {"backbone": backbone, "protocol": protocol, "source_digest": _digest(source)}
+    found = find_features(source, which)
+    tables = found.read()
+    if found.files is SOTA:
+        tables = unseen_apart(tables, split.unseen)
+    if "gtest" not in tables:
+        logger.warning("%s: no test clips of seen classes (no GZSL)", found.path)
+    _check(found, tables, split, len(class_names))
+    made_by = {"backbone": backbone, "protocol": protocol, "source_digest": _digest(tables)}
     features = _feature_set(tables, split, class_names, made_by)
     write_features(output, features)
-    texts = tuple(sorted(path.name for path in source.glob("*_embeddings.npy")))
-    return ImportReport(str(output), **features.counts(), texts=texts)
+    texts = take_texts(source, output.parent / "texts", split.dataset, len(class_names))
+    return ImportReport(str(output), **features.counts(), texts=tuple(map(str, texts)))
 
 
-def _read(source: Path) -> dict[str, Table]:
-    """Return the arrays by part; ``gtest`` may be missing, then no seen clip is tested."""
-    if not source.is_dir():
-        raise InputError(
-            f"{source}: expected a folder with {_listed(FILES['train'])} ..., no such folder"
-        )
-    there = {name: [(source / file).is_file() for file in pair] for name, pair in FILES.items()}
-    missing = [
-        file
-        for name, pair in FILES.items()
-        for file, found in zip(pair, there[name], strict=True)
-        if not found and (name in _NEEDED or any(there[name]))
-    ]
-    if missing:
-        raise InputError(
-            f"{source}: not found: {_listed(missing)}. Expected SynSE's features: "
-            f"{_listed(file for pair in FILES.values() for file in pair)}"
-        )
-    if not any(there["gtest"]):
-        logger.warning("%s: no gtest.npy, so there are no seen test clips (no GZSL)", source)
-    return {
-        name: (_array(source / pair[0]), _array(source / pair[1]))
-        for name, pair in FILES.items()
-        if all(there[name])
-    }
-
-
-def _array(path: Path) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError):
-        # numpy's own message advises to read pickles
-        raise InputError(
-            f"{path}: expected a .npy array of numbers, found another format, a pickle or a cut "
-            "file; save it again with numpy.save"
-        ) from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        found = getattr(array, "dtype", "an archive")
-        raise InputError(f"{path}: expected a .npy array of numbers, found {found}")
-    return array
-
-
-def _check(source: Path, tables: dict[str, Table], split: Split, classes: int) -> None:
+def _check(found: FeatureSource, tables: dict[str, Table], split: Split, classes: int) -> None:
     """Raise one error with everything that is wrong with the arrays."""
-    faults = [fault for name, table in tables.items() for fault in _shape_faults(name, *table)]
+    names = {part: found.files.get(part, found.files["ztest"]) for part in tables}
+    faults = [
+        fault for part, table in tables.items() for fault in _shape_faults(names[part], *table)
+    ]
     if not faults:
         widths = {name: v.shape[1] for name, (v, _) in tables.items()}
         if len(set(widths.values())) > 1:
             faults.append(f"features have different widths: {widths}")
-        faults += _label_faults(tables, split, classes)
+        faults += _label_faults(names, tables, split, classes)
     if faults:
-        raise InputError(f"{source}: " + "; ".join(faults))
+        raise InputError(f"{found.path}: " + "; ".join(faults))
 
 
-def _shape_faults(name: str, v: np.ndarray, label: np.ndarray) -> Iterator[str]:
-    file, label_file = FILES[name]
+def _shape_faults(names: tuple[str, str], v: np.ndarray, label: np.ndarray) -> Iterator[str]:
+    file, label_file = names
     if v.ndim != 2 or v.shape[1] < 2:
         yield f"{file} has shape {v.shape}, expected (clips, width)"
     elif not np.isfinite(v).all():
@@ -168,7 +139,9 @@ def _shape_faults(name: str, v: np.ndarray, label: np.ndarray) -> Iterator[str]:
         yield f"{label_file} holds numbers that are not whole"
 
 
-def _label_faults(tables: dict[str, Table], split: Split, classes: int) -> Iterator[str]:
+def _label_faults(
+    names: Names, tables: dict[str, Table], split: Split, classes: int
+) -> Iterator[str]:
     """Say which labels contradict the split, and which classes have no clip."""
     kinds = {
         "train": ("seen", split.seen(classes)),
@@ -181,13 +154,13 @@ def _label_faults(tables: dict[str, Table], split: Split, classes: int) -> Itera
         strangers = np.setdiff1d(found, allowed).tolist()
         if strangers:
             yield (
-                f"{FILES[name][1]} holds labels {strangers}, which are not {kind} in split "
+                f"{names[name][1]} holds labels {strangers}, which are not {kind} in split "
                 f"{split.name} (labels count from 0 over all {classes} classes); "
                 + _likely_reason(found, allowed)
             )
         empty = np.setdiff1d(allowed, found).tolist()
-        if empty and name in _NEEDED:
-            yield f"{FILES[name][0]} has no clip of {kind} classes {empty}"
+        if empty and name in NEEDED:
+            yield f"{names[name][0]} has no clip of {kind} classes {empty}"
 
 
 def _likely_reason(found: np.ndarray, allowed: Sequence[int]) -> str:
@@ -254,16 +227,11 @@ def _sorted(v: np.ndarray, label: np.ndarray) -> np.ndarray:
     return rows[np.lexsort(rows.T[::-1])]
 
 
-def _digest(source: Path) -> str:
+def _digest(tables: dict[str, Table]) -> str:
+    """Return a digest of the arrays, whatever files they came in."""
     whole = hashlib.sha256()
-    for pair in FILES.values():
-        for path in (source / file for file in pair):
-            if path.is_file():
-                whole.update(
-                    f"{path.name}\n".encode() + hashlib.sha256(path.read_bytes()).digest()
-                )
+    for part, pair in sorted(tables.items()):
+        for array in pair:
+            whole.update(f"{part} {array.shape} {array.dtype.str}\n".encode())
+            whole.update(np.ascontiguousarray(array).tobytes())
     return whole.hexdigest()
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)

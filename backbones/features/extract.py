@@ -24,7 +24,8 @@ from smie_pipe.backbones.hardware.memory import keep_freed_memory, memory_explai
 from smie_pipe.backbones.hardware.precision import autocast, dtype_of, repeatable
 from smie_pipe.backbones.networks.base import Backbone
 from smie_pipe.backbones.subsets import PARTS, Parts, choose_parts
-from smie_pipe.backbones.weights import load_backbone
+from smie_pipe.backbones.text_head import PREFIX
+from smie_pipe.backbones.weights import load_backbone, load_text_head
 from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.preprocessing.foundation.errors import InputError
 
@@ -284,8 +285,10 @@ def _feature_set(
     made: ClipFeatures,
 ) -> FeatureSet:
     by = {"backbone_digest": digest_file(backbone)} if made.needs_backbone and backbone else {}
+    head = _text_head(backbone) if backbone and made.source == "backbone" else {}
     names = [str(facts["backbone"])] if made.needs_backbone else []
     names += [] if made.kinematic is None else ["kinematic"]
+    saw = (facts.get("saw_unseen") or ()) if made.needs_backbone else ()
     elsewhere = made.needs_backbone and bool(facts.get("trained_elsewhere", False))
     counts = [len(parts.rows[part]) for part in PARTS]
     drawn = config.random_frames if config.mask == "key-frames+random" else 0
@@ -310,12 +313,17 @@ def _feature_set(
             "mask_seed": config.seed,
             "precision": config.precision,
             "trained_elsewhere": elsewhere,
-            "saw_unseen": ", ".join(facts.get("saw_unseen") or ()),
+            "saw_unseen": ", ".join(saw),
             "skeletons_digest": parts.digest,
             **by,
         },
-        made=made.state(),
+        made={**made.state(), **head},
     )
+
+
+def _text_head(backbone: Path) -> dict[str, np.ndarray]:
+    """Return the backbone's text head as arrays to be kept with its features."""
+    return {f"{PREFIX}{name}": t.numpy() for name, t in load_text_head(backbone).items()}
 
 
 def _frames(skeletons: Path, config: ExtractConfig) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smie_pipe.preprocessing.config import PreprocessConfig
@@ -28,7 +28,9 @@ class Reading:
     """What was wrong."""
 
 
-def read_recordings(source: Path, config: PreprocessConfig | None = None) -> Iterator[Reading]:
+def read_recordings(
+    source: Path, config: PreprocessConfig | None = None, *, whole: bool = False
+) -> Iterator[Reading]:
     """Yield the recordings under ``source``, whatever their names, with or without labels.
 
     Parameters
@@ -37,6 +39,8 @@ def read_recordings(source: Path, config: PreprocessConfig | None = None) -> Ite
         A file, folder or archive that `preprocess` reads.
     config
         Its options; of use here are ``layout`` and PKU-MMD's folders.
+    whole
+        Leave label files aside: each recording is one clip.
 
     Yields
     ------
@@ -55,6 +59,8 @@ def read_recordings(source: Path, config: PreprocessConfig | None = None) -> Ite
     for finding in found.findings:
         yield Reading(finding.name, findings=[finding])
     for recording in found.recordings:
+        if whole:
+            recording = replace(recording, labels=None)
         yield read_recording(found.layout, recording, None, config)
 
 

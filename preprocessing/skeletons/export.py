@@ -10,10 +10,9 @@ import numpy as np
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
+from smie_pipe.preprocessing.layouts.arrays import NUMBERS
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile
 
-PARTS = {"train": 1, "val": 0}
-"""Name of each part in the files, and its number in a protocol."""
 BATCH_CLIPS = 256
 
 
@@ -50,7 +49,7 @@ def export_arrays(skeletons: Path, folder: Path, protocol: str) -> dict[str, int
     """
     with SkeletonFile(skeletons) as file:
         parts = file.protocol(protocol)
-        rows = {part: np.flatnonzero(parts == number) for part, number in PARTS.items()}
+        rows = {part: np.flatnonzero(parts == number) for part, number in NUMBERS.items()}
         empty = [part for part, chosen in rows.items() if not len(chosen)]
         if empty:
             raise InputError(f"{skeletons}: protocol {protocol!r} has no clips for {empty[0]}")
@@ -60,14 +59,7 @@ def export_arrays(skeletons: Path, folder: Path, protocol: str) -> dict[str, int
 
 
 def _export_part(file: SkeletonFile, folder: Path, part: str, rows: np.ndarray) -> None:
-    with replace_when_whole(folder / f"{part}_position.npy") as temporary:
-        shape = (len(rows), *file.x.shape[1:])
-        out = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
-        firsts = range(0, len(rows), BATCH_CLIPS)
-        for first in progress(firsts, what=f"export {part}", unit="batch"):
-            chosen = rows[first : first + BATCH_CLIPS]
-            out[first : first + len(chosen)] = file.x[chosen]
-        out.flush()
+    save_clips(file, folder / f"{part}_position.npy", rows, what=f"export {part}")
     with (
         replace_when_whole(folder / f"{part}_label.npy") as temporary,
         open(temporary, "wb") as opened,
@@ -76,3 +68,15 @@ def _export_part(file: SkeletonFile, folder: Path, part: str, rows: np.ndarray) 
     with replace_when_whole(folder / f"{part}_label.json") as temporary:
         pair = [file.name[rows].tolist(), file.label[rows].tolist()]
         temporary.write_text(json.dumps(pair), encoding="utf-8")
+
+
+def save_clips(file: SkeletonFile, path: Path, rows: np.ndarray, what: str = "export") -> None:
+    """Write clips (n, 3, T, 25, 2) float32 as ``.npy``, some hundreds in memory at a time."""
+    with replace_when_whole(path) as temporary:
+        shape = (len(rows), *file.x.shape[1:])
+        out = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
+        firsts = range(0, len(rows), BATCH_CLIPS)
+        for first in progress(firsts, what=what, unit="batch"):
+            chosen = rows[first : first + BATCH_CLIPS]
+            out[first : first + len(chosen)] = file.x[chosen]
+        out.flush()

@@ -81,11 +81,93 @@ def test_whole_labels_may_be_floats_and_features_float64(tmp_path):
     assert found.v.dtype == np.float32 and found.label.dtype == np.int64
 
 
-def test_text_embeddings_beside_are_told(tmp_path):
-    save(tmp_path, {**arrays(), "ntu60_embeddings": np.ones((5, 3))})
-    report, _ = imported(tmp_path)
-    assert report.texts == ("ntu60_embeddings.npy",)
-    assert "ntu60_embeddings.npy" in str(report)
+def test_text_embeddings_are_taken_with_them(tmp_path):
+    """SynSE's three files by the names that --text-model wants, and SMIE's sentences."""
+    texts = {
+        "custom_bert_labels": np.ones((5, 1, 3)),
+        "custom_bert_verb": np.full((5, 3), 2.0),
+        "custom_bert_noun": np.full((5, 3), 3.0),
+        "custom_embeddings": np.full((5, 4), 4.0),
+        "custom_words_labels": np.array(["a"] * 5),
+        "ntu120_bert_labels": np.ones((120, 3)),
+    }
+    (tmp_path / "top" / "feats").mkdir(parents=True)
+    (tmp_path / "top" / "text_feats").mkdir()
+    save(tmp_path / "top" / "feats", arrays())
+    save(tmp_path / "top" / "text_feats", texts)
+    report = import_features(tmp_path / "top", tmp_path / "out" / "features.h5", SPLIT, NAMES)
+    folder = tmp_path / "out" / "texts"
+    assert report.texts == tuple(
+        str(folder / name) for name in ("custom_bert.npy", "custom_embeddings.npy")
+    )
+    assert str(folder / "custom_bert.npy") in str(report)
+    read = {path.name: np.load(path) for path in folder.iterdir()}
+    assert {name: (a.shape, a.flat[0]) for name, a in read.items()} == {
+        "custom_bert.npy": ((5, 3), 1),
+        "custom_bert_verbs.npy": ((5, 3), 2),
+        "custom_bert_nouns.npy": ((5, 3), 3),
+        "custom_embeddings.npy": ((5, 4), 4),
+    }
+
+
+def test_several_sets_are_told_apart(tmp_path):
+    """As in synse_resources/ntu_results and resources/sk_feats."""
+    for name in ("ntu_results/shift_5_r", "ntu_results/shift_12_r", "old/shift_12_r"):
+        (tmp_path / name).mkdir(parents=True)
+        save(tmp_path / name, arrays())
+    np.savez(tmp_path / "flora.npz", train_data=np.zeros(1))
+    with pytest.raises(InputError, match=r"(?s)3 sets of features.*--which.*\n  ntu_results/shi"):
+        imported(tmp_path)
+    for which in ("shift_5_r", "ntu_results/shift_12_r"):
+        report = import_features(tmp_path, tmp_path / "f.h5", SPLIT, NAMES, which=which)
+        assert report.seen_train == 6
+    for which in ("shift_12_r", "shift_5"):  # one of two, and none
+        with pytest.raises(InputError, match="unknown set of features .*old/shift_12_r"):
+            import_features(tmp_path, tmp_path / "f.h5", SPLIT, NAMES, which=which)
+
+
+def same(one, other):
+    np.testing.assert_array_equal(one.v, other.v)
+    np.testing.assert_array_equal(one.label, other.label)
+    np.testing.assert_array_equal(one.part, other.part)
+
+
+@pytest.mark.parametrize("place", ["a.npz", ""])
+def test_archives_hold_the_same(tmp_path, place):
+    """Flora's and STAR's single files, given themselves or by their folder."""
+    given = arrays()
+    keys = {"train": "train", "zsl": "ztest", "gzsl": "gtest"}
+    labels = {"train": "train_label", "zsl": "z_label", "gzsl": "g_label"}
+    (tmp_path / "npz").mkdir()
+    (tmp_path / "npy").mkdir()
+    np.savez(
+        tmp_path / "npz" / "a.npz",
+        **{f"{new}_data": given[old] for new, old in keys.items()},
+        **{f"{new}_label": given[old] for new, old in labels.items()},
+    )
+    _, expected = imported(save(tmp_path / "npy", given))
+    import_features(tmp_path / "npz" / place, tmp_path / "f.h5", SPLIT, NAMES)
+    found = read_features(tmp_path / "f.h5")
+    same(found, expected)
+    assert found.attrs["source_digest"] == expected.attrs["source_digest"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_smies_folder_has_one_test(tmp_path, whole, caplog):
+    """Of unseen classes alone as its authors give it; of all, in other hands."""
+    given = arrays()
+    v, label = ("gtest", "g_label") if whole else ("ztest", "z_label")
+    names = {"train": "train", "train_label": "train_label", "test": v, "test_label": label}
+    _, found = imported(save(tmp_path, {new: given[old] for new, old in names.items()}))
+    assert found.counts() == {"seen_train": 6, "seen_test": 3 * whole, "unseen_test": 2}
+    assert ("no GZSL" in caplog.text) is not whole
+    assert sorted(found.take("unseen_test").label) == [1, 4]
+
+
+def test_nothing_to_import(tmp_path):
+    (tmp_path / "notes.npz").write_bytes(b"no archive")
+    with pytest.raises(InputError, match=r"no ready-made features. Expected train.npy, train_lab"):
+        imported(tmp_path)
 
 
 @given(st.lists(st.sampled_from([0, 2, 3]), max_size=9), st.integers(0, 99))
@@ -149,7 +231,7 @@ def not_finite(given):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (remove("train", "z_label"), "not found: train.npy, z_label.npy. Expected SynSE's"),
+        (remove("train", "z_label"), "not found: train.npy, z_label.npy. Expected: train.npy"),
         (remove("g_label"), "not found: g_label.npy"),
         (relabel("train_label", 2, 1), "train_label.npy holds labels [1], which are not seen"),
         (relabel("train_label", 2, 3), "train.npy has no clip of seen classes [2]"),
@@ -191,7 +273,7 @@ def test_features_of_another_split(tmp_path):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(InputError, match="no such file or folder"):
         imported(tmp_path / "nowhere")
 
 

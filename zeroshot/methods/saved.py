@@ -6,24 +6,20 @@ it, so that a changed byte is found. Reading it runs no code of the file's.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from smie_pipe.backbones.tensor_files import Damaged, pack, unpack
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 from smie_pipe.zeroshot.methods.registry import METHODS, method_class, method_name
-from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
-FORMAT = "smie-pipe method"
+KEY = "smie-pipe method"
 VERSION = 1
 
 
@@ -97,21 +93,15 @@ def save_method(
         name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.tensors.items()
     }
     said = {
+        "version": VERSION,
         "method": method_name(spec),
         "spec": spec if spec in METHODS else spec.rpartition(":")[2],
         "options": dict(options),
         "settings": state.settings,
         "facts": dict(facts),
     }
-    header = json.dumps(said, sort_keys=True)
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "content": header,
-        "digest": _digest(tensors, header),
-    }
     with replace_when_whole(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        temporary.write_bytes(pack(tensors, KEY, said))
     return True
 
 
@@ -123,7 +113,7 @@ def read_method_facts(path: Path) -> dict[str, Any]:
     InputError
         If the file is none that `save_method` writes, or of a newer version.
     """
-    return json.loads(_opened(path)[1]["content"])
+    return _opened(path)[1]
 
 
 def load_method(path: Path, own: str | None = None) -> Any:
@@ -141,10 +131,7 @@ def load_method(path: Path, own: str | None = None) -> Any:
         If the file is none that `save_method` writes, is damaged or of a newer version, or if
         its method is not built in and ``own`` is not given, or does not fit the state.
     """
-    tensors, metadata = _opened(path)
-    if _digest(tensors, metadata["content"]) != metadata.get("digest"):
-        raise InputError(f"{path}: damaged: its digest is not that of its content; copy it again")
-    facts = json.loads(metadata["content"])
+    tensors, facts = _opened(path)
     spec = facts["spec"]
     if spec not in METHODS and own is None:
         raise InputError(
@@ -162,38 +149,21 @@ def load_method(path: Path, own: str | None = None) -> Any:
     return method
 
 
-def digest_texts(texts: ClassTexts) -> str:
-    """Return a digest of all tables of class texts, by which a model knows its own again."""
-    tables = {"sentence": texts.sentence, "verb": texts.verb, "noun": texts.noun}
-    tables |= {f"view {k}": view for k, view in enumerate(texts.views)}
-    return _digest({name: t.float().cpu() for name, t in tables.items() if t is not None}, "")
-
-
-def _opened(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors and the metadata of a file that says it is a method."""
+def _opened(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and the facts of a file that says it is a method."""
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise InputError(f"{path}: no such file, expected a trained method") from None
-        raise InputError(f"{path}: expected safetensors, found {error}") from None
-    if metadata.get("format") != FORMAT or "content" not in metadata:
-        raise InputError(f"{path}: expected a method saved by zeroshot, found other weights")
-    if int(metadata.get("version", "0")) > VERSION:
+        tensors, facts = unpack(Path(path).read_bytes(), KEY)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, expected a trained method") from None
+    except Damaged as fault:
+        raise InputError(f"{path}: damaged: {fault}; copy it again") from None
+    except (SafetensorError, ValueError, LookupError) as fault:
         raise InputError(
-            f"{path}: of version {metadata['version']}, this program reads up to {VERSION}; "
+            f"{path}: expected a method saved by zeroshot, found other content ({fault})"
+        ) from None
+    if facts.get("version", 0) > VERSION:
+        raise InputError(
+            f"{path}: of version {facts['version']}, this program reads up to {VERSION}; "
             "update smie-pipe"
         )
-    return tensors, metadata
-
-
-def _digest(tensors: Mapping[str, Tensor], header: str) -> str:
-    """Return a digest of names, types, shapes and values, and of the settings."""
-    state = hashlib.blake2b(header.encode(), digest_size=16)
-    for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
-        state.update(f"\0{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
-        state.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return state.hexdigest()
+    return tensors, facts

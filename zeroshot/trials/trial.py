@@ -30,7 +30,7 @@ from smie_pipe.zeroshot.evaluate import Measures, measure
 from smie_pipe.zeroshot.gzsl.calibration import calibrate, generalised
 from smie_pipe.zeroshot.methods.base import Method, TrainingData
 from smie_pipe.zeroshot.methods.registry import method_class
-from smie_pipe.zeroshot.methods.saved import digest_texts, save_method
+from smie_pipe.zeroshot.methods.saved import save_method
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts, TextCentre
 from smie_pipe.zeroshot.training.held_out import choose
 from smie_pipe.zeroshot.training.train import Diverged, has_masked, seen_training_data, train
@@ -178,7 +178,6 @@ def _keeper(task: Task, options: dict[str, Any], trained: _Trained) -> Callable[
         "text_model": source.model,
         "combine": source.combine,
         "centred": source.centred,
-        "texts_digest": digest_texts(task.texts.tensors()),
     }
 
     def keep(folder: Path) -> None:
