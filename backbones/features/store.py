@@ -50,7 +50,8 @@ class FeatureSet:
         ``source``: ``backbone``, ``kinematic`` or ``both`` ...
     made
         Arrays by which the same features of another clip are made, for
-        ``features.joined.ClipFeatures.restore``; none for a backbone's alone.
+        ``features.joined.ClipFeatures.restore``; of a backbone's alone its text head, if it has
+        one, as ``text_head.weight``, ``.bias``, ``.texts`` and ``.centre``.
 
     Raises
     ------

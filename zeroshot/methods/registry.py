@@ -38,6 +38,8 @@ class Entry:
         It is one of ``--method all``.
     without_masks
         The method that stands for it where features hold no masked clips; empty if it needs none.
+    text_head
+        It needs features of a backbone with a text head.
     ablation_of
         The method that this one is with a part left out.
     """
@@ -48,6 +50,7 @@ class Entry:
     only_words: bool = False
     in_all: bool = True
     without_masks: str = ""
+    text_head: bool = False
     ablation_of: str = ""
 
 
@@ -63,6 +66,7 @@ METHODS: dict[str, Entry] = {
     "cada-vae": Entry(f"{_HERE}.cadavae:CADAVAE", "CADA-VAE"),
     "synse": Entry(f"{_HERE}.cadavae:SynSE", "SynSE", **_WORDS),
     "ridge": Entry(f"{_HERE}.ridge:Ridge", "ridge regression"),
+    "align": Entry(f"{_HERE}.align:Align", "text head (ours)", in_all=False, text_head=True),
     "prototypes": Entry(f"{_HERE}.prototypes:Prototypes", "prototypes (ours)"),
 }
 """The methods, in the order of the tables. The only list there is: a method is added by a line."""
@@ -100,6 +104,11 @@ def reads_words(spec: str) -> bool:
     if spec in METHODS:
         return METHODS[spec].parts_of_speech
     return bool(getattr(method_class(spec), "parts_of_speech", False))
+
+
+def needs_text_head(spec: str) -> bool:
+    """Return whether a method serves only on features of a backbone with a text head."""
+    return spec in METHODS and METHODS[spec].text_head
 
 
 def method_class(spec: str) -> type:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from smie_pipe.backbones.features.store import FeatureSet
+from smie_pipe.backbones.text_head import PREFIX
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.base import Method, TrainingData
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
@@ -45,7 +46,18 @@ def seen_training_data(features: FeatureSet, texts: ClassTexts) -> TrainingData:
         None if masked is None else torch.as_tensor(masked),
         torch.as_tensor(label),
         texts.take(features.seen),
+        text_head(features),
     )
+
+
+def text_head(features: FeatureSet) -> dict[str, torch.Tensor] | None:
+    """Return the text head that was trained with the features' backbone, None without one."""
+    found = {
+        name.removeprefix(PREFIX): torch.as_tensor(array)
+        for name, array in features.made.items()
+        if name.startswith(PREFIX)
+    }
+    return found or None
 
 
 def has_masked(features: FeatureSet) -> bool:
@@ -84,6 +96,7 @@ def of_clips(
         None if data.v_masked is None else data.v_masked[keep],
         label if place is None else place[label],
         data.texts if classes is None else data.texts.take(classes),
+        data.head,
     )
 
 

@@ -19,11 +19,11 @@ from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
-from smie_pipe.zeroshot.methods.registry import method_class, reads_words
+from smie_pipe.zeroshot.methods.registry import method_class, needs_text_head, reads_words
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.texts.embeddings import class_texts
 from smie_pipe.zeroshot.training.held_out import FEWEST
-from smie_pipe.zeroshot.training.train import has_masked
+from smie_pipe.zeroshot.training.train import has_masked, text_head
 from smie_pipe.zeroshot.trials.results import Result, Results, check_own, write_gathered
 from smie_pipe.zeroshot.trials.trial import Task, Texts
 from smie_pipe.zeroshot.trials.variants import Variant, variants
@@ -90,6 +90,7 @@ def run_experiments(
     first = next(iter(sets.values()))
     masked = all(has_masked(found) for found in sets.values())
     asked = variants(config, str(first.attrs.get("dataset", "custom")), masked=masked)
+    _check_text_heads(asked, sets, features)
     tables = _texts(config, first.class_names, texts, any(reads_words(v.spec) for v in asked))
     tasks = _tasks(features, sets, asked, tables, config, seed, device, run_dir)
     tasks = [replace(task, save_model=run.save_model) for task in tasks]
@@ -139,6 +140,19 @@ def _current(results: Results, tasks: Sequence[Task]) -> Results:
             gone, results.run_dir,
         )  # fmt: skip
     return replace(results, entries=kept)
+
+
+def _check_text_heads(
+    asked: Sequence[Variant], sets: Mapping[str, FeatureSet], features: Mapping[str, Path]
+) -> None:
+    """Refuse methods that need a text head where features have none."""
+    wanting = [v.name for v in asked if needs_text_head(v.spec)]
+    lacking = [str(features[split]) for split, found in sets.items() if text_head(found) is None]
+    if wanting and lacking:
+        raise InputError(
+            f"{', '.join(wanting)}: {', '.join(lacking)} hold no text head; it needs a backbone's "
+            "features alone, of pretrain-backbone --align"
+        )
 
 
 def load_checked(features: Mapping[str, Path], config: ZeroShotConfig) -> dict[str, FeatureSet]:
