@@ -25,11 +25,11 @@ from smie_pipe.backbones.recipes import (
 )
 from smie_pipe.plan import CLIP_BYTES, MEASURED, START_S, Params, Plan, Step, size
 from smie_pipe.preprocessing.datasets import DATASETS
-from smie_pipe.preprocessing.foundation.digests import digest_file
+from smie_pipe.preprocessing.foundation.digests import digest_file, digest_json
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.options import choices
 from smie_pipe.run_folder import Task
-from smie_pipe.split_choice import check_protocol, resolve_splits
+from smie_pipe.split_choice import check_protocol, resolve_splits, unseen_said
 from smie_pipe.stage import (
     Stage,
     build_config,
@@ -39,9 +39,12 @@ from smie_pipe.stage import (
     report,
 )
 from smie_pipe.study import Study, pass_study
+from smie_pipe.zeroshot.config import TextSource
 from smie_pipe.zeroshot.splits import Split
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from smie_pipe.backbones.pretraining.pretrain import PretrainReport
 
 logger = logging.getLogger(__name__)
@@ -60,7 +63,8 @@ logger = logging.getLogger(__name__)
     required=True,
     metavar="SPLIT",
     help="Which classes are unseen: a name (ntu60-smie-1), a group of splits (ntu60-smie), "
-    "random:K:SEED[:COUNT], unseen:3,5,12 (labels from 0) or a JSON file. May be repeated.",
+    "random:K:SEED[:COUNT], unseen:throw,carry (names of classes), ids:4,13 (as files carry "
+    "them: A004), labels:3,12 (from 0) or a JSON file. May be repeated.",
 )
 @click.option(
     "--protocol",
@@ -125,19 +129,17 @@ def pretrain_backbone(
     last checkpoint.
     """
     config = build_config(PretrainConfig, values)
+    _refuse_training_of_weights(weights, pretrainings, config)
     if weights is None:
         config = choose_config(study, recipe, protocol, given(PretrainConfig))
     how = build_config(PretrainRun, values)
-    if weights is not None and pretrainings > 1:
-        raise click.UsageError(
-            "--pretrainings trains several backbones, --weights takes a ready one: give either"
-        )
     splits = resolve_splits(study, specs)
     if weights is not None and not allow_seen_unseen:
         _check_weights(study, weights, splits)
+    config, texts = with_texts(study, config)
     for split, number in itertools.product(splits, range(1, pretrainings + 1)):
         made = run_pretrain(
-            study, split, protocol, config, how, number=number, weights=weights,
+            study, split, protocol, config, how, number=number, texts=texts, weights=weights,
             allow_seen_unseen=allow_seen_unseen, overwrite=overwrite,
         )  # fmt: skip
         name = pretraining_name(split.name, number)
@@ -146,6 +148,23 @@ def pretrain_backbone(
             report(f"{name}: {made}", {**said, **made.as_dict()}, as_json)
         elif as_json:
             report("", {**said, "skipped": True}, as_json)
+
+
+def _refuse_training_of_weights(
+    weights: Path | None, pretrainings: int, config: PretrainConfig
+) -> None:
+    """Refuse what only a training can do where ready-made weights are to be taken."""
+    if weights is None:
+        return
+    if pretrainings > 1:
+        raise click.UsageError(
+            "--pretrainings trains several backbones, --weights takes a ready one: give either"
+        )
+    if config.align:
+        raise click.UsageError(
+            "--align trains a text head with the backbone, --weights takes a ready backbone: "
+            "give either"
+        )
 
 
 def given(cls: type) -> dict[str, Any]:
@@ -175,6 +194,29 @@ def choose_config(
         raise click.UsageError(str(error)) from error
 
 
+def with_texts(study: Study, config: PretrainConfig) -> tuple[PretrainConfig, np.ndarray | None]:
+    """Return the choices with the text head's texts named, and the texts of all classes (K, D)."""
+    if not config.align:
+        return config, None
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+    from smie_pipe.zeroshot.texts.embeddings import class_texts
+
+    config = dataclasses.replace(
+        config,
+        align_text=config.align_text or TextSource.text,
+        align_text_model=config.align_text_model or TextSource.model,
+    )
+    with SkeletonFile(study.run.skeletons) as clips:
+        names = clips.class_names
+    found = class_texts(names, source=config.align_text, model=config.align_text_model)
+    if len(found) != len(names):
+        raise InputError(
+            f"--align-text-model {config.align_text_model}: {len(found)} texts for {len(names)} "
+            "classes; one row a class is needed, in label order"
+        )
+    return config, found.sentence.numpy()
+
+
 def run_pretrain(
     study: Study,
     split: Split,
@@ -183,16 +225,19 @@ def run_pretrain(
     how: PretrainRun,
     *,
     number: int = 1,
+    texts: np.ndarray | None = None,
     weights: Path | None = None,
     allow_seen_unseen: bool = False,
     overwrite: bool = False,
 ) -> PretrainReport | Adopted | None:
     """Make the split's ``backbone.safetensors``; None where it is there already.
 
-    ``number``: which of the split's pretrainings, from 1.
+    ``number``: which of the split's pretrainings, from 1. ``texts``: of all classes, for a text
+    head; no row of an unseen class goes any further.
     """
-    run = study.run
-    task = _task(study, split, protocol, config, number, weights, allow_seen_unseen)
+    run, seen = study.run, _seen(study.run.skeletons, split)
+    seen_texts = None if texts is None else texts[list(seen)]
+    task = _task(study, split, protocol, config, number, weights, allow_seen_unseen, seen_texts)
     if run.is_done(task, overwrite=overwrite):
         logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
         return None
@@ -208,13 +253,14 @@ def run_pretrain(
             run.skeletons,
             task.output,
             config,
-            seen=_seen(run.skeletons, split),
+            seen=seen,
             split=split.name,
             protocol=protocol,
             device=study.torch_device(),
             seed=task.seed or 0,
             resume=not overwrite,
             run=how,
+            texts=seen_texts,
         )
 
 
@@ -226,10 +272,13 @@ def _task(
     number: int,
     weights: Path | None,
     allow_seen_unseen: bool,
+    seen_texts: np.ndarray | None = None,
 ) -> Task:
     run, seed = study.run, pretraining_seed(study.seed, number)
     options = {**recorded(config), "protocol": protocol, "unseen": list(split.unseen)}
     inputs = {"skeletons": run.digest(run.skeletons)}
+    if seen_texts is not None:
+        inputs["texts"] = digest_json(seen_texts.tolist())
     if weights is not None:
         inputs["weights"] = digest_file(weights)
         if allow_seen_unseen:
@@ -253,6 +302,11 @@ TORCH_BYTES = 0.6e9
 WEIGHTS_BYTES = 15e6
 
 
+def _of(measured: Mapping[str, float], config: PretrainConfig) -> float:
+    """Return a backbone's figure; that of ST-GCN for one that was not measured."""
+    return measured.get(config.backbone, measured["stgcn"])
+
+
 def check(plan: Plan, params: Params) -> None:
     """Look at splits, protocol and weights, and whether a training step fits into memory."""
     build_config(PretrainRun, params)
@@ -264,16 +318,20 @@ def check(plan: Plan, params: Params) -> None:
     splits = [
         split
         for spec in params["specs"]
-        for split in resolve(spec, plan.dataset or "", plan.class_names)
+        for split in resolve(spec, plan.dataset or "", plan.class_names, plan.class_ids)
     ]
     if not params["overwrite"] or params["weights"] is None:
         plan.study.torch_device()
     check_protocol(plan, params["protocol"])
     config = _config(plan, params)
+    _refuse_training_of_weights(params["weights"], params["pretrainings"], config)
+    _check_align_texts(plan, config)
     numbers = range(1, params["pretrainings"] + 1)
     for split, number in itertools.product({s.name: s for s in splits}.values(), numbers):
         plan.will_make("backbone.safetensors", pretraining_name(split.name, number))
         plan.steps.append(_step(plan, params, config, split, number))
+        if number == 1:
+            logger.info(unseen_said(split, plan.class_names, plan.class_ids))
 
 
 def _config(plan: Plan, params: Params) -> PretrainConfig:
@@ -289,10 +347,31 @@ def _config(plan: Plan, params: Params) -> PretrainConfig:
     return resolve_recipe(name, given(PretrainConfig))
 
 
+def _check_align_texts(plan: Plan, config: PretrainConfig) -> None:
+    """Look at the text head's texts and model, without loading the model."""
+    from smie_pipe.zeroshot.texts.models import bytes_to_fetch
+    from smie_pipe.zeroshot.texts.text_sets import text_sets
+
+    if not config.align:
+        return
+    model = config.align_text_model or TextSource.model
+    if model.endswith(".npy"):
+        if not Path(model).is_file():
+            raise InputError(f"--align-text-model {model}: no such file")
+        return
+    if plan.class_names:
+        text_sets(plan.class_names, config.align_text or TextSource.text)
+    if missing := bytes_to_fetch(model):
+        logger.info(
+            "text model %s is not on this machine yet: pretrain-backbone will fetch %s",
+            model, size(missing),
+        )  # fmt: skip
+
+
 def _step(plan: Plan, params: Params, config: PretrainConfig, split: Split, number: int) -> Step:
     name, weights = pretraining_name(split.name, number), params["weights"]
     overwrite, allowed = params["overwrite"], params["allow_seen_unseen"]
-    if not plan.clips_anew:
+    if not plan.clips_anew and not config.align:  # texts would have to be embedded to know
         chosen = (split, params["protocol"], config, number, weights, allowed)
         if not plan.runs(_task(plan.study, *chosen), overwrite=overwrite):
             return Step("pretrain-backbone", name, runs=False)
@@ -300,16 +379,16 @@ def _step(plan: Plan, params: Params, config: PretrainConfig, split: Split, numb
         return Step("pretrain-backbone", f"{name}: {weights}", seconds=5, disk=WEIGHTS_BYTES)
     clips = plan.training_clips(split)
     batch = min(config.batch, round(clips))
-    memory = TORCH_BYTES + batch * STEP_BYTES[config.backbone] + clips * CLIP_BYTES
+    memory = TORCH_BYTES + batch * _of(STEP_BYTES, config) + clips * CLIP_BYTES
     _warn_of_memory(plan, memory, config)
     return Step(
         "pretrain-backbone",
         f"{name}: {config.backbone}, {config.epochs} epochs of {clips:.0f} clips",
-        seconds=START_S + config.epochs * clips / RATES[config.backbone],
+        seconds=START_S + config.epochs * clips / _of(RATES, config),
         memory=memory,
         disk=WEIGHTS_BYTES,
-        basis=f"{RATES[config.backbone]:.0f} clips a second and a step of "
-        f"{size(STEP_BYTES[config.backbone] * config.batch)}, without a GPU; {MEASURED}; half "
+        basis=f"{_of(RATES, config):.0f} clips a second and a step of "
+        f"{size(_of(STEP_BYTES, config) * config.batch)}, without a GPU; {MEASURED}; half "
         "of the clips train",
     )
 
@@ -322,7 +401,7 @@ def _warn_of_memory(plan: Plan, needed: float, config: PretrainConfig) -> None:
 
     free = available_bytes(torch.device(plan.study.torch_device()))
     if free is not None and needed > free:
-        room = (free - TORCH_BYTES) / STEP_BYTES[config.backbone]
+        room = (free - TORCH_BYTES) / _of(STEP_BYTES, config)
         logger.warning(
             "pretrain-backbone: needs about %s of memory, %s are free; --batch %d would fit",
             *(size(needed), size(free), max(1, room)),
