@@ -29,7 +29,7 @@ from smie_pipe.preprocessing.foundation.digests import digest_file, digest_json
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.options import choices
 from smie_pipe.run_folder import Task
-from smie_pipe.split_choice import check_protocol, resolve_splits
+from smie_pipe.split_choice import check_protocol, resolve_splits, unseen_said
 from smie_pipe.stage import (
     Stage,
     build_config,
@@ -63,7 +63,8 @@ logger = logging.getLogger(__name__)
     required=True,
     metavar="SPLIT",
     help="Which classes are unseen: a name (ntu60-smie-1), a group of splits (ntu60-smie), "
-    "random:K:SEED[:COUNT], unseen:3,5,12 (labels from 0) or a JSON file. May be repeated.",
+    "random:K:SEED[:COUNT], unseen:throw,carry (names of classes), ids:4,13 (as files carry "
+    "them: A004), labels:3,12 (from 0) or a JSON file. May be repeated.",
 )
 @click.option(
     "--protocol",
@@ -317,7 +318,7 @@ def check(plan: Plan, params: Params) -> None:
     splits = [
         split
         for spec in params["specs"]
-        for split in resolve(spec, plan.dataset or "", plan.class_names)
+        for split in resolve(spec, plan.dataset or "", plan.class_names, plan.class_ids)
     ]
     if not params["overwrite"] or params["weights"] is None:
         plan.study.torch_device()
@@ -329,6 +330,8 @@ def check(plan: Plan, params: Params) -> None:
     for split, number in itertools.product({s.name: s for s in splits}.values(), numbers):
         plan.will_make("backbone.safetensors", pretraining_name(split.name, number))
         plan.steps.append(_step(plan, params, config, split, number))
+        if number == 1:
+            logger.info(unseen_said(split, plan.class_names, plan.class_ids))
 
 
 def _config(plan: Plan, params: Params) -> PretrainConfig:
