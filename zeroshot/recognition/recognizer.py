@@ -253,7 +253,7 @@ class Recognizer:
         labels: Sequence[str],
         texts: Mapping[str, Sequence[str]] | None = None,
     ) -> float:
-        """Write the model with these labels as one ONNX file; see ``onnx_export.export_onnx``.
+        """Write the model with these labels as one ONNX file; see ``onnx.export.export_onnx``.
 
         The scores are those of `score`. Returns how far they are from these on trial clips.
 
@@ -263,7 +263,7 @@ class Recognizer:
             For labels that cannot be scored, a model whose features are not a backbone's alone,
             or one that cannot be exported.
         """
-        from smie_pipe.zeroshot.recognition.onnx_export import export_onnx
+        from smie_pipe.zeroshot.onnx.export import export_onnx
 
         config = self.folder.config
         if self._network is None or self._features.source != "backbone":

@@ -16,8 +16,8 @@ from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.base import TrainingData, fit
 from smie_pipe.zeroshot.methods.devise import DeViSE
 from smie_pipe.zeroshot.methods.saved import save_method
+from smie_pipe.zeroshot.onnx.export import TOLERANCE, difference, run_onnx, trial_clips
 from smie_pipe.zeroshot.recognition.model_folder import write_model
-from smie_pipe.zeroshot.recognition.onnx_export import TOLERANCE, difference, run_onnx, trial_clips
 from smie_pipe.zeroshot.recognition.recognizer import Recognizer
 from smie_pipe.zeroshot.recognition.search import search
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts

@@ -60,7 +60,7 @@ def label_scorer(method: Method, texts: ClassTexts) -> LabelScorer:
     """
     name = getattr(method, "name", type(method).__name__)
     raise InputError(
-        f"method {name} cannot be written as ONNX: zeroshot/recognition/onnx_scorers.py says how "
+        f"method {name} cannot be written as ONNX: zeroshot/onnx/scorers.py says how "
         "each built-in method scores a fixed list of labels, and this is none of them"
     )
 
