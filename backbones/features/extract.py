@@ -120,7 +120,9 @@ def _load(
         raise InputError(f"features of source {config.features!r} need a backbone; pretrain one")
     model, facts = load_backbone(backbone, group.device)
     _check_same_dataset(skeletons, facts, backbone)
-    return (None if config.features == "kinematic" else model), facts
+    if config.features == "kinematic":  # nothing of what the backbone saw is in the features
+        return None, {**facts, "saw_unseen": [], "trained_elsewhere": False}
+    return model, facts
 
 
 def _features(
@@ -141,6 +143,7 @@ def _features(
     if model is not None:
         network = compute_features(model, skeletons, rows, config, group, run)
     if config.features != "backbone":
+        _say_without_place(skeletons, config)
         noise = random_order(len(rows), _frames(skeletons, config), config)
         raw = compute_quantities(
             skeletons, rows, config.masked_frames, group, noise, room=config.room
@@ -324,6 +327,18 @@ def _feature_set(
 def _text_head(backbone: Path) -> dict[str, np.ndarray]:
     """Return the backbone's text head as arrays to be kept with its features."""
     return {f"{PREFIX}{name}": t.numpy() for name, t in load_text_head(backbone).items()}
+
+
+def _say_without_place(skeletons: Path, config: ExtractConfig) -> None:
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    with SkeletonFile(skeletons) as file:
+        if config.room and not file.has_place:
+            logger.warning(
+                "%s does not say where bodies were: ways through the room and between two "
+                "persons are not measured. Run preprocess again on the recordings to have them.",
+                skeletons,
+            )
 
 
 def _frames(skeletons: Path, config: ExtractConfig) -> int:

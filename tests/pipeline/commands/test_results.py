@@ -156,3 +156,20 @@ def test_gather_writes_what_lies_there(runs):
     keep(a, seed=1)
     assert "3 trainings" in call("gather", a).stdout
     assert len((a / "results.csv").read_text().splitlines()) == 4
+
+
+def test_a_run_folder_its_results_and_scores_are_described(runs):
+    a = runs[0]
+    for path in (a, a / "results.json"):
+        call("gather", a)
+        assert "2 trainings of 2 methods (ridge, smie)" in call("inspect", path).stdout
+    scores = a / "ntu60-smie-1/smie/seed-0/scores.safetensors"
+    assert "scores of a training\n  scores: 20 x 2" in call("inspect", scores).stdout
+    found = json.loads(call("inspect", a, "--json").stdout)
+    assert found["trainings"] == 2 and found["methods"] == ["ridge", "smie"]
+
+
+def test_a_folder_that_is_no_run_folder_is_told_so(tmp_path):
+    assert "expected a run folder" in call("inspect", tmp_path, code=1).output
+    (tmp_path / "x.safetensors").write_bytes(b"nothing")
+    assert "expected" in call("inspect", tmp_path / "x.safetensors", code=1).output
