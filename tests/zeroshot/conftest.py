@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from smie_pipe.backbones.features.store import FeatureSet, write_features
+from smie_pipe.backbones.features.store import FeatureFile, FeatureSet, write_features
 from smie_pipe.zeroshot.config import TextSource
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
@@ -25,6 +25,11 @@ class SmallStudy:
     features: dict[str, Path]
     texts: dict[TextSource, ClassTexts]
     sets: dict[str, FeatureSet]
+
+    @property
+    def files(self) -> dict[str, FeatureFile]:
+        """The features as ``run_experiments`` takes them."""
+        return {split: FeatureFile(path) for split, path in self.features.items()}
 
     def rewrite(self, split: str, **changed) -> None:
         """Write a split's features again with some fields changed."""

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,8 +160,39 @@ def _load_file(path: Path) -> Any:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their own module up while it is executed
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except InputError:
+        raise
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError(
+            f"method file {path} cannot be loaded: {_from_file(error, path)}"
+        ) from error
     return module
+
+
+def own_traceback(error: BaseException, spec: str) -> str:
+    """Return the traceback of an error in a method, from the first line of its own file on."""
+    try:
+        file = inspect.getsourcefile(method_class(spec))
+    except (InputError, TypeError, OSError):
+        file = None
+    return _from_file(error, Path(file) if file else None)
+
+
+def _from_file(error: BaseException, file: Path | None) -> str:
+    trace = error.__traceback__
+    while trace is not None and file is not None:
+        if Path(trace.tb_frame.f_code.co_filename) == file:
+            break
+        trace = trace.tb_next
+    lines = traceback.format_exception(
+        type(error), error, trace or error.__traceback__, chain=False
+    )
+    if trace is None and isinstance(error, SyntaxError):
+        lines = traceback.format_exception_only(type(error), error)
+    return "".join(lines).rstrip()
 
 
 def method_name(spec: str) -> str:
