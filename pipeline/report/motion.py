@@ -116,7 +116,7 @@ def raw_motion(raw: RawBodies, name: str) -> Motion:
     ids = list(dict.fromkeys(raw.body_id.tolist()))
     bodies = np.full((max(len(ids), 1), max(raw.frames, 1), len(JOINTS), 3), np.nan)
     with np.errstate(invalid="ignore"):
-        sound = (np.abs(raw.xyz) <= MAX_COORDINATE_M).all(-1)
+        sound = np.asarray((np.abs(raw.xyz) <= MAX_COORDINATE_M).all(-1))
     for place, body_id in enumerate(ids):
         own = raw.body_id == body_id
         bodies[place, raw.frame[own]] = np.where(sound[own][..., None], raw.xyz[own], np.nan)
