@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
+from smie_pipe.backbone_choices import choose_config, given, modernise, with_texts
 from smie_pipe.backbones.config import PretrainConfig, PretrainRun
-from smie_pipe.backbones.hardware.distributed import is_main
 from smie_pipe.backbones.pretrainings import pretraining_name, pretraining_seed
 from smie_pipe.backbones.recipes import (
     RECIPES,
@@ -27,11 +26,11 @@ from smie_pipe.plan import CLIP_BYTES, MEASURED, START_S, Params, Plan, Step, si
 from smie_pipe.preprocessing.datasets import DATASETS
 from smie_pipe.preprocessing.foundation.digests import digest_file, digest_json
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.foundation.options import choices
 from smie_pipe.run_folder import Task
 from smie_pipe.split_choice import check_protocol, resolve_splits, unseen_said
 from smie_pipe.stage import (
     Stage,
+    Words,
     build_config,
     config_options,
     json_option,
@@ -45,6 +44,7 @@ from smie_pipe.zeroshot.splits import Split
 if TYPE_CHECKING:
     import numpy as np
 
+    from smie_pipe.backbones.adopt import Adopted
     from smie_pipe.backbones.pretraining.pretrain import PretrainReport
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ logger = logging.getLogger(__name__)
 )
 @click.option(
     "--recipe",
-    type=click.Choice(["auto", *RECIPES]),
+    type=Words(("auto", *RECIPES)),
     default="auto",
     show_default=True,
     help="Defaults of the options below. "
@@ -165,56 +165,6 @@ def _refuse_training_of_weights(
             "--align trains a text head with the backbone, --weights takes a ready backbone: "
             "give either"
         )
-
-
-def given(cls: type) -> dict[str, Any]:
-    """Return the fields of ``cls`` that the user gave in this command, by option or file."""
-    ctx = click.get_current_context()
-    return {
-        choice.name: ctx.params[choice.name]
-        for choice in choices(cls)
-        if ctx.get_parameter_source(choice.name) is not ParameterSource.DEFAULT
-    }
-
-
-def choose_config(
-    study: Study, recipe: str, protocol: str, asked: Mapping[str, Any], *, say: bool = True
-) -> PretrainConfig:
-    """Return the training's choices: those asked for, the rest by the recipe."""
-    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
-
-    with SkeletonFile(study.run.require(study.run.skeletons, "preprocess")) as clips:
-        dataset, training = clips.dataset, int((clips.protocol(protocol) == 1).sum())
-    name, reason = choose_recipe(recipe, dataset, training)
-    if reason and say and is_main():
-        logger.info("recipe %s (%s): %s", name, reason, in_words(name))
-    try:
-        return resolve_recipe(name, asked)
-    except InputError as error:
-        raise click.UsageError(str(error)) from error
-
-
-def with_texts(study: Study, config: PretrainConfig) -> tuple[PretrainConfig, np.ndarray | None]:
-    """Return the choices with the text head's texts named, and the texts of all classes (K, D)."""
-    if not config.align:
-        return config, None
-    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
-    from smie_pipe.zeroshot.texts.embeddings import class_texts
-
-    config = dataclasses.replace(
-        config,
-        align_text=config.align_text or TextSource.text,
-        align_text_model=config.align_text_model or TextSource.model,
-    )
-    with SkeletonFile(study.run.skeletons) as clips:
-        names = clips.class_names
-    found = class_texts(names, source=config.align_text, model=config.align_text_model)
-    if len(found) != len(names):
-        raise InputError(
-            f"--align-text-model {config.align_text_model}: {len(found)} texts for {len(names)} "
-            "classes; one row a class is needed, in label order"
-        )
-    return config, found.sentence.numpy()
 
 
 def run_pretrain(
@@ -408,49 +358,6 @@ def _warn_of_memory(plan: Plan, needed: float, config: PretrainConfig) -> None:
         )
 
 
-def modernise(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that an older version recorded, in today's names.
-
-    ``settle`` is called ``recalibrate`` now, ``select`` ``keep_epoch``, and ``compile`` is gone
-    where it was off.
-    """
-    known = dict(options)
-    if "settle" in known:
-        known["recalibrate"] = known.pop("settle")
-    if "select" in known:
-        known["keep_epoch"] = known.pop("select").replace("best-on-", "best-")
-    if known.get("compile") is False:
-        del known["compile"]
-    return known
-
-
-@dataclasses.dataclass(frozen=True)
-class Adopted:
-    """Ready-made weights, taken as they are."""
-
-    output: Path
-    weights: Path
-    saw: list[str] | None
-    """The classes they were trained on, None where nobody knows."""
-    saw_unseen: list[str]
-    """Those of them that are unseen in the split."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, paths as text."""
-        paths = {"output": str(self.output), "weights": str(self.weights)}
-        return {**dataclasses.asdict(self), **paths}
-
-    def __str__(self) -> str:
-        """Say where they are from and whether they serve zero-shot tests."""
-        if self.saw is None:
-            known = "trained elsewhere: whether they have seen the unseen classes is not known"
-        elif self.saw_unseen:
-            known = f"NOT ZERO-SHOT, trained on unseen classes: {', '.join(self.saw_unseen)}"
-        else:
-            known = "trained on none of the unseen classes"
-        return f"weights of {self.weights}, {known} -> {self.output}"
-
-
 def _adopt(
     skeletons: Path,
     weights: Path,
@@ -461,7 +368,7 @@ def _adopt(
     *,
     allowed: bool,
 ) -> Adopted:
-    from smie_pipe.backbones.adopt import adopt_weights
+    from smie_pipe.backbones.adopt import Adopted, adopt_weights
 
     facts = adopt_weights(
         weights,

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 from safetensors.torch import load_file
 
+from smie_pipe.backbone_choices import modernise
 from smie_pipe.backbones.weights import read_metadata
 from smie_pipe.cli import cli
-from smie_pipe.commands.pretrain import modernise
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.skeletons.store import write_skeletons
 from smie_pipe.run_folder import RunFolder, Task
