@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,6 +23,33 @@ from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.preprocessing.foundation.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Adopted:
+    """Ready-made weights, taken as they are."""
+
+    output: Path
+    weights: Path
+    saw: list[str] | None
+    """The classes they were trained on, None where nobody knows."""
+    saw_unseen: list[str]
+    """Those of them that are unseen in the split."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, paths as text."""
+        paths = {"output": str(self.output), "weights": str(self.weights)}
+        return {**dataclasses.asdict(self), **paths}
+
+    def __str__(self) -> str:
+        """Say where they are from and whether they serve zero-shot tests."""
+        if self.saw is None:
+            known = "trained elsewhere: whether they have seen the unseen classes is not known"
+        elif self.saw_unseen:
+            known = f"NOT ZERO-SHOT, trained on unseen classes: {', '.join(self.saw_unseen)}"
+        else:
+            known = "trained on none of the unseen classes"
+        return f"weights of {self.weights}, {known} -> {self.output}"
 
 
 def adopt_weights(

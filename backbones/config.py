@@ -130,6 +130,36 @@ class PretrainConfig:
             at_least=0,
         ),
     ] = 0.0
+    align: Annotated[
+        bool,
+        Option(
+            "Train a text head beside the classifier: a linear map of the features to the texts "
+            "of the seen classes. It is kept, and is itself the method align. It helps on some "
+            "splits and not on others.",
+            "Text head",
+        ),
+    ] = False
+    align_weight: Annotated[
+        float, Option("What its loss counts beside the classifier's.", "Text head", above=0)
+    ] = 1.0
+    align_temperature: Annotated[
+        float,
+        Option("What cosines are divided by before the cross-entropy.", "Text head", above=0),
+    ] = 0.1
+    align_centre: Annotated[
+        bool, Option("Take the mean text of the seen classes off every text.", "Text head")
+    ] = True
+    align_text: Annotated[
+        str | None,
+        Option("Its class texts, as zeroshot --text takes them.  [default: labels]", "Text head"),
+    ] = None
+    align_text_model: Annotated[
+        str | None,
+        Option(
+            "Their text model, as zeroshot --text-model takes it.  [default: as there]",
+            "Text head",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all of them in one message."""

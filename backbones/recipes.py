@@ -22,6 +22,10 @@ RECIPES: dict[str, dict[str, Any]] = {
 """For each recipe what it sets otherwise than ``PretrainConfig``, which is the paper's set-up."""
 
 
+SWITCHES = ("augment", "align")
+"""Options whose details, named after them, have no effect where they are off."""
+
+
 def choose_recipe(asked: str, dataset: str, training_clips: int) -> tuple[str, str]:
     """Return the recipe's name and, where it was chosen here, the reason in words.
 
@@ -58,13 +62,15 @@ def resolve_recipe(recipe: str, given: Mapping[str, Any]) -> PretrainConfig:
     Raises
     ------
     InputError
-        For impossible values, or if details of an augmentation are given where there is none.
+        For impossible values, or if details are given of an augmentation or a text head
+        where there is none.
     """
     config = PretrainConfig(**{**RECIPES[recipe], **given})
-    idle = [name for name in given if name.startswith("augment_")]
-    if idle and not config.augment:
-        flags = ", ".join("--" + name.replace("_", "-") for name in idle)
-        raise InputError(f"{flags}: nothing is augmented by recipe {recipe!r}; add --augment")
+    for switch in SWITCHES:
+        idle = [name for name in given if name.startswith(f"{switch}_")]
+        if idle and not getattr(config, switch):
+            flags = ", ".join("--" + name.replace("_", "-") for name in idle)
+            raise InputError(f"{flags} without effect by recipe {recipe!r}; add --{switch}")
     return config
 
 
@@ -78,10 +84,10 @@ def in_words(recipe: str) -> str:
 def recorded(config: PretrainConfig) -> dict[str, Any]:
     """Return the choices that decide the weights, without those that have no effect.
 
-    So trainings of versions that knew no augmentation are the same as those without it.
+    So trainings of versions that knew no augmentation or text head are the same as those without.
     """
     values = dataclasses.asdict(config)
-    for switch in ("augment",):
+    for switch in SWITCHES:
         if not values[switch]:
             values = {
                 name: value

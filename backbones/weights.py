@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from smie_pipe.backbones.networks.base import Backbone
 from smie_pipe.backbones.networks.registry import build, name_of
 from smie_pipe.backbones.tensor_files import Damaged, pack, read_facts, unpack
+from smie_pipe.backbones.text_head import PREFIX, TextHead, split_off
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 
@@ -28,7 +29,13 @@ DERIVED = ("A", "shift_in", "shift_out", "num_batches_tracked")
 LISTED = 12
 
 
-def save_backbone(path: Path, model: Backbone, metadata: Mapping[str, Any]) -> None:
+def save_backbone(
+    path: Path,
+    model: Backbone,
+    metadata: Mapping[str, Any],
+    *,
+    text_head: TextHead | None = None,
+) -> None:
     """Write a backbone's weights with what is needed to build it again.
 
     Parameters
@@ -39,9 +46,14 @@ def save_backbone(path: Path, model: Backbone, metadata: Mapping[str, Any]) -> N
         One of ``registry.BACKBONES``.
     metadata
         Plain values for JSON. The names ``backbone`` and ``config`` are filled in here.
+    text_head
+        Kept beside the weights, see ``load_text_head``.
     """
     facts = {**metadata, "backbone": name_of(model), "config": model.config}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in _state(model).items()}
+    tensors = _state(model)
+    if text_head is not None:
+        tensors |= {f"{PREFIX}{name}": value for name, value in text_head.tensors().items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with replace_when_whole(path) as temporary:
         # Not by save_file: it makes files only their owner can read, and hides a full disk.
         temporary.write_bytes(pack(tensors, METADATA_KEY, facts))
@@ -59,13 +71,30 @@ def load_backbone(
         configuration it names, or if it was damaged since it was written.
     """
     metadata = read_metadata(path)
-    try:
-        weights, _ = unpack(Path(path).read_bytes(), METADATA_KEY)
-    except (SafetensorError, ValueError, LookupError) as fault:
-        raise InputError(_not_safetensors(path, fault)) from fault
+    weights, _ = split_off(_unpack(path))
     model = build(metadata["backbone"], **metadata["config"])
     _load_checked(model, weights, path)
     return model.to(device).eval(), metadata
+
+
+def load_text_head(path: Path) -> dict[str, Tensor]:
+    """Return the text head in a file of ``save_backbone``, empty where it has none.
+
+    Returns
+    -------
+    dict
+        ``weight`` (D, width) and ``bias`` (D,) of the map from features to texts, ``texts``
+        (S, D), the normalised rows of the seen classes, and ``centre`` (D,), which is taken off
+        texts.
+    """
+    return split_off(_unpack(path))[1]
+
+
+def _unpack(path: Path) -> dict[str, Tensor]:
+    try:
+        return unpack(Path(path).read_bytes(), METADATA_KEY)[0]
+    except (SafetensorError, ValueError, LookupError) as fault:
+        raise InputError(_not_safetensors(path, fault)) from fault
 
 
 def is_own(path: Path) -> bool:

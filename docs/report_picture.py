@@ -21,6 +21,7 @@ HIDDEN = (
 # The first clip of two people, in the middle of what they do, seen a little from the side.
 SCENE = """() => {
   document.querySelectorAll(HIDDEN).forEach((part) => part.remove());
+  dispatchEvent(new Event("beforeprint"));  // draws every clip's picture
   const pictures = [...document.querySelectorAll(".gallery svg")];
   const pair = pictures.find((picture) => picture.querySelectorAll(".body").length > 1);
   (pair || pictures[0]).closest("button").click();

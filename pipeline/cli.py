@@ -24,6 +24,7 @@ from smie_pipe.commands.predict import predict
 from smie_pipe.commands.preprocess import preprocess
 from smie_pipe.commands.pretrain import pretrain_backbone
 from smie_pipe.commands.report import report
+from smie_pipe.commands.results import compare, gather, remove, tables
 from smie_pipe.commands.simulate import simulate
 from smie_pipe.commands.view import view
 from smie_pipe.commands.zeroshot import zeroshot
@@ -40,6 +41,10 @@ COMMANDS: tuple[click.Command, ...] = (
     zeroshot,
     demo,
     simulate,
+    tables,
+    compare,
+    gather,
+    remove,
     report,
     inspect,
     view,

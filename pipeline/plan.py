@@ -61,6 +61,7 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
     dataset: str | None = None
     class_names: Sequence[str] = ()
+    class_ids: Sequence[int] = ()
     clips: int | None = None
     clips_anew: bool = False
     """Whether `preprocess` of this chain makes the clips, so that none can be looked at yet."""
@@ -76,7 +77,7 @@ class Plan:
 
             with SkeletonFile(self.study.run.skeletons) as clips:
                 self.dataset, self.class_names = clips.dataset, clips.class_names
-                self.clips = len(clips.label)
+                self.class_ids, self.clips = clips.class_ids.tolist(), len(clips.label)
         return self.dataset is not None
 
     def training_clips(self, split: Split) -> float:

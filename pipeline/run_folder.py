@@ -8,7 +8,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from smie_pipe.backbones.hardware.distributed import is_main, join, size
 from smie_pipe.backbones.pretrainings import pretraining_name, split_and_number
 from smie_pipe.preprocessing.foundation.digests import digest_file, digest_json
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.foundation.locks import Lock, whoami
+from smie_pipe.preprocessing.foundation.locks import Lock, held, whoami
 from smie_pipe.preprocessing.foundation.whole_files import sweep
 from smie_pipe.record import Record
 
@@ -215,6 +215,14 @@ class RunFolder:
                     self.let_go(task)
                     raise
                 _HELD[place] = lock
+
+    @contextmanager
+    def alone_with(self, paths: Sequence[Path]) -> Iterator[None]:
+        """Keep everybody else from reading or making some files while the body runs."""
+        with ExitStack() as stack:
+            for path in paths:
+                stack.enter_context(held(self._lock(path), str(path)))
+            yield
 
     def let_go(self, task: Task) -> None:
         """Give back the locks that `is_done` took; `recording` does so at its end."""

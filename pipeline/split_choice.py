@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from smie_pipe.plan import Plan
     from smie_pipe.zeroshot.splits import Split
 
+SHOWN = 6
 GROUPS = ("subjects", "cameras", "setups")
 """What a list of training clips may go by: ``subjects:1,3,5``."""
 
@@ -65,8 +66,8 @@ def resolve_splits(study: Study, specs: Sequence[str]) -> list[Split]:
 
     run = study.run
     with SkeletonFile(run.require(run.skeletons, "preprocess")) as clips:
-        dataset, names = clips.dataset, clips.class_names
-    found = [split for spec in specs for split in resolve(spec, dataset, names)]
+        dataset, names, ids = clips.dataset, clips.class_names, clips.class_ids.tolist()
+    found = [split for spec in specs for split in resolve(spec, dataset, names, ids)]
     return list({split.name: split for split in found}.values())
 
 
@@ -109,3 +110,10 @@ def meant(plan: Plan, names: Sequence[str], filename: str, stage: str) -> list[s
     if missing:
         raise unknown_choice(f"split in {run.path}", missing[0], splits)
     return [name for name in present if split_and_number(name)[0] in wanted]
+
+
+def unseen_said(split: Split, class_names: Sequence[str], class_ids: Sequence[int]) -> str:
+    """Return in one line which classes a split leaves unseen, the first few by name and id."""
+    few = [f"{class_names[label]} (A{class_ids[label]:03d})" for label in split.unseen[:SHOWN]]
+    more = len(split.unseen) - len(few)
+    return f"{split.name}: unseen are {', '.join(few)}{f' and {more} more' if more else ''}"

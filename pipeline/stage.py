@@ -83,7 +83,8 @@ class Stage(click.Command):
             for name in (*option.opts, *option.secondary_opts)
         }
         arguments = [p for p in self.get_params(ctx) if isinstance(p, click.Argument)]
-        room = sum(argument.nargs for argument in arguments)
+        endless = any(argument.nargs < 0 for argument in arguments)
+        room = len(args) if endless else sum(argument.nargs for argument in arguments)
         given = all(argument.name in (ctx.default_map or {}) for argument in arguments)
         at = 0
         while at < len(args):

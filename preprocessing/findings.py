@@ -6,11 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
-
+from typing import Any
 
 FINDING_GROUPS = {"rejected": ("damaged", "excluded"), "noticed": ("noticed",)}
 
@@ -129,6 +125,10 @@ class PreprocessReport:
             return []
         rows = [f"{self.treated} clips whose bodies were treated:"]
         return rows + [f"  {count:>7}  {what}" for what, count in self.treatments.most_common(10)]
+
+    def left_out(self) -> str:
+        """Return the part of the table that says what was left out or noticed."""
+        return "\n".join(self._findings())
 
     def _findings(self) -> list[str]:
         lines = []

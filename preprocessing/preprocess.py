@@ -192,7 +192,9 @@ def _write(
         report = PreprocessReport(
             output, known.name, work.recordings + skipped, 0, "", 0.0, findings
         )
-        raise InputError(f"{source}: no recording could be used, nothing is written.\n{report}")
+        raise InputError(
+            f"{source}: no recording could be used, nothing is written.\n{report.left_out()}"
+        )
     columns = _columns(work.rows)
     protocols = {**_listed_protocols(found, columns), **known.protocols(columns)}
     digest = write_skeletons(

@@ -17,15 +17,20 @@ from typing import Any
 
 import numpy as np
 
+from smie_pipe.preprocessing.datasets import DATASETS
+from smie_pipe.preprocessing.datasets import dataset as known_dataset
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 
 BUILT_IN = Path(__file__).parent / "data" / "splits.json"
 FORMS = (
     "Give the name of a split or of a group of splits, random:K:SEED[:COUNT], "
-    "unseen:3,5,12 (labels from 0), or a JSON file [FILE.json[:NAME]]."
+    "unseen:throw,carry (names of classes), ids:4,13 (as files carry them: A004), labels:3,12 "
+    "(from 0), or a JSON file [FILE.json[:NAME]]."
 )
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LONGEST_LIST = 12
+_ID = re.compile(r"[Aa]?\d+")
+_CODE = re.compile(r"[Aa]\d+")
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,12 @@ class Split:
         return tuple(sorted(set(range(classes)) - set(self.unseen)))
 
 
-def resolve(spec: str, dataset: str, class_names: Sequence[str]) -> list[Split]:
+def resolve(
+    spec: str,
+    dataset: str,
+    class_names: Sequence[str],
+    class_ids: Sequence[int] | None = None,
+) -> list[Split]:
     """Return the splits that ``spec`` stands for, checked against the dataset's classes.
 
     Parameters
@@ -57,12 +67,15 @@ def resolve(spec: str, dataset: str, class_names: Sequence[str]) -> list[Split]:
     spec
         ``ntu60-smie-1`` (one split), ``ntu60-smie`` (all splits of that group),
         ``random:K:SEED`` (K unseen classes), ``random:K:SEED:COUNT`` (seeds SEED, SEED+1, ...),
-        ``unseen:3,5,12``, or a JSON file in the form of ``zeroshot/data/splits.json``, of which
-        ``FILE.json:NAME`` takes one split or group.
+        ``unseen:throw,carry`` (names), ``ids:4,13`` (numbers as files carry them, ``A004`` too),
+        ``labels:3,12`` (from 0; ``unseen:3,12`` is the same), or a JSON file in the form of
+        ``zeroshot/data/splits.json``, of which ``FILE.json:NAME`` takes one split or group.
     dataset
         ``ntu60``, ``ntu120``, ``pku51`` or ``custom``, as in skeletons.h5.
     class_names
         Names by label.
+    class_ids
+        Numbers by label, for ``ids:``; those of a dataset that is known by its name are known.
 
     Raises
     ------
@@ -76,8 +89,11 @@ def resolve(spec: str, dataset: str, class_names: Sequence[str]) -> list[Split]:
         splits = _from_file(Path(file[1]), file[2] or "", dataset)
     elif kind == "random":
         splits = _random(spec, rest, dataset, len(class_names))
-    elif kind == "unseen":
-        splits = [_explicit(spec, rest, dataset)]
+    elif kind in ("unseen", "ids", "labels"):
+        labels = labels_of(spec, dataset, class_names, class_ids)
+        name = _list_name(sorted(labels))
+        unseen = _sorted(labels, f"split {spec!r}")
+        splits = [Split(name, dataset, unseen, "given as a list", group=name)]
     else:
         splits = _named(spec.strip(), dataset)
     for split in splits:
@@ -143,14 +159,64 @@ def _draw(count: int, seed: int, dataset: str, classes: int) -> Split:
     )
 
 
-def _explicit(spec: str, rest: str, dataset: str) -> Split:
-    if not re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*)*", rest):
+def labels_of(
+    spec: str, dataset: str, class_names: Sequence[str], class_ids: Sequence[int] | None = None
+) -> tuple[int, ...]:
+    """Return the labels from 0 that a list of classes stands for, by name, number or label.
+
+    Raises
+    ------
+    InputError
+        If an item is no name, number or label; the nearest name is offered.
+    """
+    kind, _, rest = spec.strip().partition(":")
+    items = [item.strip() for item in rest.split(",")]
+    if kind == "labels" or (kind == "unseen" and all(item.isdecimal() for item in items)):
+        if not all(item.isdecimal() for item in items):
+            raise InputError(f"split {spec!r}: expected labels from 0, as in labels:3,5,12")
+        return tuple(map(int, items))
+    if kind == "ids" or all(_CODE.fullmatch(item) for item in items):
+        return _by_id(spec, items, dataset, class_ids)
+    return _by_name(spec, items, class_names)
+
+
+def _by_id(
+    spec: str, items: Sequence[str], dataset: str, class_ids: Sequence[int] | None
+) -> tuple[int, ...]:
+    if class_ids is None:
+        if dataset not in DATASETS:
+            raise InputError(
+                f"split {spec!r}: which ids the classes have is not known here; "
+                "give their names: unseen:NAME,NAME"
+            )
+        class_ids = known_dataset(dataset).class_ids
+    labels = {int(number): label for label, number in enumerate(class_ids)}
+    numbers = [int(item.lstrip("Aa")) if _ID.fullmatch(item) else None for item in items]
+    wrong = [item for item, n in zip(items, numbers, strict=True) if n not in labels]
+    if wrong:
         raise InputError(
-            f"split {spec!r}: expected labels from 0 with commas between, as in unseen:3,5,12"
+            f"split {spec!r}: expected numbers of classes as files carry them ({min(labels)} to "
+            f"{max(labels)}, or A{min(labels):03d}), found {', '.join(map(repr, wrong))}"
         )
-    unseen = tuple(int(label) for label in rest.split(","))
-    name = _list_name(sorted(unseen))
-    return Split(name, dataset, _sorted(unseen, f"split {spec!r}"), "given as a list", group=name)
+    return tuple(labels[n] for n in numbers if n is not None)
+
+
+def _by_name(spec: str, items: Sequence[str], class_names: Sequence[str]) -> tuple[int, ...]:
+    """Find names among items cut at commas; a name may hold a comma itself."""
+    known = {name.casefold(): label for label, name in enumerate(class_names)}
+    found, at = [], 0
+    while at < len(items):
+        ends = range(len(items), at, -1)
+        names = ((end, ", ".join(items[at:end]).casefold()) for end in ends)
+        hit = next(((end, known[name]) for end, name in names if name in known), None)
+        if hit is None:
+            raise InputError(
+                f"split {spec!r}: {unknown_choice('class', items[at], class_names)} Classes may "
+                "also be given as ids:4,13 (as files carry them) or labels:3,12 (from 0)."
+            )
+        at = hit[0]
+        found.append(hit[1])
+    return tuple(found)
 
 
 def _list_name(unseen: list[int]) -> str:

@@ -24,7 +24,8 @@ from smie_pipe.backbones.hardware.memory import keep_freed_memory, memory_explai
 from smie_pipe.backbones.hardware.precision import autocast, dtype_of, repeatable
 from smie_pipe.backbones.networks.base import Backbone
 from smie_pipe.backbones.subsets import PARTS, Parts, choose_parts
-from smie_pipe.backbones.weights import load_backbone
+from smie_pipe.backbones.text_head import PREFIX
+from smie_pipe.backbones.weights import load_backbone, load_text_head
 from smie_pipe.preprocessing.foundation.digests import digest_file
 from smie_pipe.preprocessing.foundation.errors import InputError
 
@@ -119,7 +120,9 @@ def _load(
         raise InputError(f"features of source {config.features!r} need a backbone; pretrain one")
     model, facts = load_backbone(backbone, group.device)
     _check_same_dataset(skeletons, facts, backbone)
-    return (None if config.features == "kinematic" else model), facts
+    if config.features == "kinematic":  # nothing of what the backbone saw is in the features
+        return None, {**facts, "saw_unseen": [], "trained_elsewhere": False}
+    return model, facts
 
 
 def _features(
@@ -140,6 +143,7 @@ def _features(
     if model is not None:
         network = compute_features(model, skeletons, rows, config, group, run)
     if config.features != "backbone":
+        _say_without_place(skeletons, config)
         noise = random_order(len(rows), _frames(skeletons, config), config)
         raw = compute_quantities(
             skeletons, rows, config.masked_frames, group, noise, room=config.room
@@ -284,8 +288,10 @@ def _feature_set(
     made: ClipFeatures,
 ) -> FeatureSet:
     by = {"backbone_digest": digest_file(backbone)} if made.needs_backbone and backbone else {}
+    head = _text_head(backbone) if backbone and made.source == "backbone" else {}
     names = [str(facts["backbone"])] if made.needs_backbone else []
     names += [] if made.kinematic is None else ["kinematic"]
+    saw = (facts.get("saw_unseen") or ()) if made.needs_backbone else ()
     elsewhere = made.needs_backbone and bool(facts.get("trained_elsewhere", False))
     counts = [len(parts.rows[part]) for part in PARTS]
     drawn = config.random_frames if config.mask == "key-frames+random" else 0
@@ -310,12 +316,29 @@ def _feature_set(
             "mask_seed": config.seed,
             "precision": config.precision,
             "trained_elsewhere": elsewhere,
-            "saw_unseen": ", ".join(facts.get("saw_unseen") or ()),
+            "saw_unseen": ", ".join(saw),
             "skeletons_digest": parts.digest,
             **by,
         },
-        made=made.state(),
+        made={**made.state(), **head},
     )
+
+
+def _text_head(backbone: Path) -> dict[str, np.ndarray]:
+    """Return the backbone's text head as arrays to be kept with its features."""
+    return {f"{PREFIX}{name}": t.numpy() for name, t in load_text_head(backbone).items()}
+
+
+def _say_without_place(skeletons: Path, config: ExtractConfig) -> None:
+    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
+
+    with SkeletonFile(skeletons) as file:
+        if config.room and not file.has_place:
+            logger.warning(
+                "%s does not say where bodies were: ways through the room and between two "
+                "persons are not measured. Run preprocess again on the recordings to have them.",
+                skeletons,
+            )
 
 
 def _frames(skeletons: Path, config: ExtractConfig) -> int:

@@ -9,9 +9,13 @@ protocol, P, digests).
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -22,6 +26,7 @@ from smie_pipe.preprocessing.foundation.whole_files import damage_said, new_file
 
 FORMAT = "smie-pipe features"
 VERSION = 1
+Read = TypeVar("Read")
 EXPECTED = "a features file as `extract` writes it"
 Attribute = str | int | float | bool
 
@@ -50,7 +55,8 @@ class FeatureSet:
         ``source``: ``backbone``, ``kinematic`` or ``both`` ...
     made
         Arrays by which the same features of another clip are made, for
-        ``features.joined.ClipFeatures.restore``; none for a backbone's alone.
+        ``features.joined.ClipFeatures.restore``; of a backbone's alone its text head, if it has
+        one, as ``text_head.weight``, ``.bias``, ``.texts`` and ``.centre``.
 
     Raises
     ------
@@ -133,16 +139,101 @@ def read_features(path: Path) -> FeatureSet:
     FileNotFoundError
         If there is no such file.
     """
-    if not Path(path).is_file():
+    return _open(Path(path), _from_file)
+
+
+def _open(path: Path, read: Callable[[h5py.File], Read]) -> Read:
+    if not path.is_file():
         raise FileNotFoundError(f"{path}: no such features file; make it with `extract`")
     with open_hdf5(path, EXPECTED) as file, damage_said(path, EXPECTED):
         try:
-            return _from_file(file)
+            return read(file)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
 
-def _from_file(file: h5py.File) -> FeatureSet:
+@dataclass(frozen=True)
+class Facts:
+    """What a features file says of itself, without its arrays.
+
+    Attributes
+    ----------
+    attrs
+        What the features were made by.
+    class_names, seen, unseen
+        As in ``FeatureSet``.
+    """
+
+    attrs: dict[str, Attribute]
+    class_names: list[str]
+    seen: list[int]
+    unseen: list[int]
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name; ``custom`` where the file has none."""
+        return str(self.attrs.get("dataset", "custom"))
+
+
+class FeatureFile:
+    """A features file: its facts at once, its arrays when asked, one digest.
+
+    It is sent to another process as a path; the arrays of one file at a time stay in memory.
+
+    Parameters
+    ----------
+    path
+        Of a file that `extract` or `import-features` wrote.
+    """
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        """Send the path alone to another process."""
+        return type(self), (self.path,)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What it says of itself.
+
+        Raises
+        ------
+        InputError, FileNotFoundError
+            As for ``read_features``.
+        """
+        return _open(self.path, _facts)
+
+    @property
+    def arrays(self) -> FeatureSet:
+        """All of it; read once while the file is unchanged.
+
+        Raises
+        ------
+        InputError, FileNotFoundError
+            As for ``read_features``.
+        """
+        if not self.path.is_file():
+            return read_features(self.path)  # which says so
+        stat = self.path.stat()
+        return _arrays_of(self.path, (stat.st_size, stat.st_mtime_ns))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all that a training reads: clips, labels, parts and classes."""
+        found = self.arrays
+        whole = hashlib.sha256(json.dumps([found.seen, found.unseen, found.class_names]).encode())
+        for name in ("v", "v_masked", "label", "part"):
+            whole.update(np.ascontiguousarray(getattr(found, name)).tobytes())
+        return whole.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _arrays_of(path: Path, stamp: tuple[int, int]) -> FeatureSet:
+    return read_features(path)
+
+
+def _facts(file: h5py.File) -> Facts:
     attrs = {name: _plain(value) for name, value in file.attrs.items()}
     form, version = attrs.pop("format", None), attrs.pop("version", None)
     if form != FORMAT:
@@ -151,12 +242,15 @@ def _from_file(file: h5py.File) -> FeatureSet:
         raise InputError(
             f"expected version {VERSION} of the format, found {version}; run `extract`"
         )
+    names = [str(name) for name in file["class_names"].asstr()[:]]
+    return Facts(attrs, names, file["seen"][:].tolist(), file["unseen"][:].tolist())
+
+
+def _from_file(file: h5py.File) -> FeatureSet:
+    facts = vars(_facts(file))
     return FeatureSet(
         **{name: file[name][:].astype(kind) for name, kind in _COLUMNS.items()},
-        class_names=[str(name) for name in file["class_names"].asstr()[:]],
-        seen=file["seen"][:].tolist(),
-        unseen=file["unseen"][:].tolist(),
-        attrs=attrs,
+        **facts,
         made={name: array[:] for name, array in file.get("made", {}).items()},
     )
 

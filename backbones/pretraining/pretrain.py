@@ -1,7 +1,9 @@
 """Pretraining: a backbone and a linear classifier on the seen classes, from random weights.
 
 SMIE, section 4.2: Adam at 5e-3, cosine over 150 epochs, batches of 128, cross-entropy. The
-classifier has the seen classes only and is thrown away; the last epoch is kept.
+classifier has the seen classes only and is thrown away; the last epoch is kept. Beyond the paper:
+random variants of clips (`augment`) and a text head (`smie_pipe.backbones.text_head`), both off by
+default.
 """
 
 from __future__ import annotations
@@ -47,8 +49,9 @@ from smie_pipe.backbones.pretraining.state import (
     restore,
     save,
 )
-from smie_pipe.backbones.subsets import choose_parts
+from smie_pipe.backbones.subsets import Parts, choose_parts
 from smie_pipe.backbones.weights import save_backbone
+from smie_pipe.preprocessing.foundation.errors import InputError
 
 CHECK_EVERY = 50  # steps between looks at the losses: each look makes a GPU wait
 
@@ -107,6 +110,7 @@ def pretrain(
     seed: int = 0,
     resume: bool = True,
     run: PretrainRun | None = None,
+    texts: np.ndarray | None = None,
 ) -> PretrainReport:
     """Train a backbone on the seen classes of a protocol's training part and write it.
 
@@ -133,6 +137,8 @@ def pretrain(
         False throws an earlier checkpoint away.
     run
         Choices that do not decide the result.
+    texts
+        For a text head (``config.align``): a row for each label of ``seen``, in order, (S, D).
 
     Raises
     ------
@@ -149,8 +155,9 @@ def pretrain(
     """
     began = time.perf_counter()
     group, parts = join(device), choose_parts(skeletons, seen, protocol)
-    identity = identify(config, parts, split, protocol, seed)
-    job = Job(Path(output), config, run or PretrainRun(), parts, seed, group, identity)
+    table = _text_table(config, parts, seen, texts)
+    identity = identify(config, parts, split, protocol, seed, table)
+    job = Job(Path(output), config, run or PretrainRun(), parts, seed, group, identity, table)
     check_shares(job)
     if not resume and group.is_main:
         remove_checkpoint(checkpoint_path(job.output))
@@ -165,6 +172,21 @@ def pretrain(
         remove_checkpoint(checkpoint_path(job.output))
     group.wait()
     return _report(job, state, epoch, accuracy, time.perf_counter() - began)
+
+
+def _text_table(
+    config: PretrainConfig, parts: Parts, seen: Sequence[int], texts: np.ndarray | None
+) -> Tensor | None:
+    """Return the texts of the seen classes that have clips, None without a text head."""
+    if not config.align:
+        return None
+    table = None if texts is None else torch.as_tensor(np.asarray(texts, np.float32))
+    if table is None or table.ndim != 2 or len(table) != len(seen):
+        found = "none" if table is None else f"shape {tuple(table.shape)}"
+        raise InputError(f"a text head needs {len(seen)} texts, a row a seen class; found {found}")
+    if not table.isfinite().all() or not table.any(dim=1).all():
+        raise InputError("a text head needs finite texts, and none of zeros alone")
+    return table[[list(seen).index(label) for label in parts.seen]]
 
 
 def _train(job: Job, state: State, clips: Clips, tests: Clips | None) -> None:
@@ -187,8 +209,8 @@ def _train(job: Job, state: State, clips: Clips, tests: Clips | None) -> None:
             if config.augment:
                 x = variants(job, state, x, len(order[state.step]))
             with autocast(config.precision, device):
-                logits = model(x.to(dtype_of(config.precision)))
-            loss = cross_entropy(logits.to(state.losses.dtype), y, reduction="sum")
+                outputs = model(x.to(dtype_of(config.precision)))
+            loss, logits = loss_of(outputs.to(state.losses.dtype), y, job)
             loss = loss / len(order[state.step])
             state.optimiser.zero_grad(set_to_none=True)
             (loss * group.size).backward()  # gradients are averaged over the processes
@@ -214,6 +236,16 @@ def _train(job: Job, state: State, clips: Clips, tests: Clips | None) -> None:
     bar.close()
     if board is not None:
         board.close()
+
+
+def loss_of(outputs: Tensor, y: Tensor, job: Job) -> tuple[Tensor, Tensor]:
+    """Return the sum of the clips' losses, and the classifier's scores (N, classes)."""
+    logits = outputs[:, : len(job.parts.seen)]
+    loss = cross_entropy(logits, y, reduction="sum")
+    if job.texts is not None:
+        cosines = outputs[:, len(job.parts.seen) :] / job.config.align_temperature
+        loss = loss + job.config.align_weight * cross_entropy(cosines, y, reduction="sum")
+    return loss, logits
 
 
 def variants(job: Job, state: State, x: Tensor, count: int) -> Tensor:
@@ -302,7 +334,8 @@ def _write(
         "saw_unseen": [],
     }
     write_metrics(metrics_path(job.output), state.history)
-    save_backbone(job.output, model.backbone.float(), metadata)
+    head = None if model.text_head is None else model.text_head.float()
+    save_backbone(job.output, model.backbone.float(), metadata, text_head=head)
 
 
 def _report(

@@ -27,6 +27,8 @@ from smie_pipe.backbones.pretraining.checkpoint import (
 )
 from smie_pipe.backbones.pretraining.metrics import Row
 from smie_pipe.backbones.subsets import Parts
+from smie_pipe.backbones.tensor_files import digest_tensors
+from smie_pipe.backbones.text_head import TextHead
 from smie_pipe.preprocessing.foundation.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -37,16 +39,25 @@ class TrainingError(InputError):
 
 
 class Classifier(nn.Module):
-    """A backbone and a linear map from its features to the seen classes."""
+    """A backbone, a linear map from its features to the seen classes, and maybe a text head."""
 
     def __init__(self, backbone: Backbone, classes: int):
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(backbone.features, classes)
+        self.text_head: TextHead | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a score for each seen class, (N, classes), of clips (N, C, T, V, M)."""
-        return self.head(self.backbone(x))
+        """Return a score for each seen class, (N, classes), of clips (N, C, T, V, M).
+
+        In training with a text head the cosines follow them in the same rows, (N, 2 classes):
+        one tensor, as wrappers for several processes want it.
+        """
+        features = self.backbone(x)
+        scores = self.head(features)
+        if self.text_head is None or not self.training:
+            return scores
+        return torch.cat([scores, self.text_head(features).to(scores.dtype)], dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +71,8 @@ class Job:
     seed: int
     group: Group
     identity: dict[str, Any]
+    texts: Tensor | None = None
+    """Of the seen classes, in the order of ``parts.seen``, (S, D); only for a text head."""
 
     @property
     def steps(self) -> int:
@@ -90,7 +103,12 @@ class State:
 
 
 def identify(
-    config: PretrainConfig, parts: Parts, split: str, protocol: str, seed: int
+    config: PretrainConfig,
+    parts: Parts,
+    split: str,
+    protocol: str,
+    seed: int,
+    texts: Tensor | None = None,
 ) -> dict[str, Any]:
     """Return all that decides the weights, as plain values: two trainings alike in it are one."""
     return {
@@ -101,6 +119,7 @@ def identify(
         "dataset": parts.dataset,
         "skeletons": parts.digest,
         "seed": seed,
+        "texts": "" if texts is None else digest_tensors({"texts": texts}),
     }
 
 
@@ -128,6 +147,10 @@ def begin(job: Job) -> State:
     config, device = job.config, job.group.device
     kind = backbone_class(config.backbone)
     model = Classifier(kind(**kind.options(config)), len(job.parts.seen))
+    if job.texts is not None:
+        width = model.backbone.features
+        with torch.random.fork_rng(devices=[]):  # dropout draws as it would without a head
+            model.text_head = TextHead(width, job.texts, centred=config.align_centre)
     model.to(device, dtype_of(config.precision))
     freeze_idle(model.backbone)
     if device.type == "cuda" and job.group.size > 1:

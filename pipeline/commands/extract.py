@@ -196,7 +196,7 @@ def _check_options(
     if config.features == "kinematic" and not names and not trained:
         raise click.UsageError(
             "--features kinematic needs --split where no backbone was trained: random:5:0, "
-            "unseen:3,5,12, ntu60-smie ..."
+            "unseen:throw,carry, ntu60-smie ..."
         )
 
 

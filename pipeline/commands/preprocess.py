@@ -136,6 +136,7 @@ def check(plan: Plan, params: Params) -> None:
     plan.clips_anew = True
     if found.dataset is not None:
         plan.dataset, plan.class_names = found.dataset.name, found.dataset.class_names
+        plan.class_ids = found.dataset.class_ids
         plan.protocols = list(found.splits) or list(found.dataset.train)
     plan.steps.append(
         Step(

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
+from smie_pipe.backbone_choices import choose_config, given, modernise, with_texts
 from smie_pipe.backbones.config import PretrainConfig, PretrainRun
-from smie_pipe.backbones.hardware.distributed import is_main
 from smie_pipe.backbones.pretrainings import pretraining_name, pretraining_seed
 from smie_pipe.backbones.recipes import (
     RECIPES,
@@ -25,13 +24,13 @@ from smie_pipe.backbones.recipes import (
 )
 from smie_pipe.plan import CLIP_BYTES, MEASURED, START_S, Params, Plan, Step, size
 from smie_pipe.preprocessing.datasets import DATASETS
-from smie_pipe.preprocessing.foundation.digests import digest_file
+from smie_pipe.preprocessing.foundation.digests import digest_file, digest_json
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.foundation.options import choices
 from smie_pipe.run_folder import Task
-from smie_pipe.split_choice import check_protocol, resolve_splits
+from smie_pipe.split_choice import check_protocol, resolve_splits, unseen_said
 from smie_pipe.stage import (
     Stage,
+    Words,
     build_config,
     config_options,
     json_option,
@@ -39,9 +38,13 @@ from smie_pipe.stage import (
     report,
 )
 from smie_pipe.study import Study, pass_study
+from smie_pipe.zeroshot.config import TextSource
 from smie_pipe.zeroshot.splits import Split
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from smie_pipe.backbones.adopt import Adopted
     from smie_pipe.backbones.pretraining.pretrain import PretrainReport
 
 logger = logging.getLogger(__name__)
@@ -60,7 +63,8 @@ logger = logging.getLogger(__name__)
     required=True,
     metavar="SPLIT",
     help="Which classes are unseen: a name (ntu60-smie-1), a group of splits (ntu60-smie), "
-    "random:K:SEED[:COUNT], unseen:3,5,12 (labels from 0) or a JSON file. May be repeated.",
+    "random:K:SEED[:COUNT], unseen:throw,carry (names of classes), ids:4,13 (as files carry "
+    "them: A004), labels:3,12 (from 0) or a JSON file. May be repeated.",
 )
 @click.option(
     "--protocol",
@@ -93,7 +97,7 @@ logger = logging.getLogger(__name__)
 )
 @click.option(
     "--recipe",
-    type=click.Choice(["auto", *RECIPES]),
+    type=Words(("auto", *RECIPES)),
     default="auto",
     show_default=True,
     help="Defaults of the options below. "
@@ -125,19 +129,17 @@ def pretrain_backbone(
     last checkpoint.
     """
     config = build_config(PretrainConfig, values)
+    _refuse_training_of_weights(weights, pretrainings, config)
     if weights is None:
         config = choose_config(study, recipe, protocol, given(PretrainConfig))
     how = build_config(PretrainRun, values)
-    if weights is not None and pretrainings > 1:
-        raise click.UsageError(
-            "--pretrainings trains several backbones, --weights takes a ready one: give either"
-        )
     splits = resolve_splits(study, specs)
     if weights is not None and not allow_seen_unseen:
         _check_weights(study, weights, splits)
+    config, texts = with_texts(study, config)
     for split, number in itertools.product(splits, range(1, pretrainings + 1)):
         made = run_pretrain(
-            study, split, protocol, config, how, number=number, weights=weights,
+            study, split, protocol, config, how, number=number, texts=texts, weights=weights,
             allow_seen_unseen=allow_seen_unseen, overwrite=overwrite,
         )  # fmt: skip
         name = pretraining_name(split.name, number)
@@ -148,31 +150,21 @@ def pretrain_backbone(
             report("", {**said, "skipped": True}, as_json)
 
 
-def given(cls: type) -> dict[str, Any]:
-    """Return the fields of ``cls`` that the user gave in this command, by option or file."""
-    ctx = click.get_current_context()
-    return {
-        choice.name: ctx.params[choice.name]
-        for choice in choices(cls)
-        if ctx.get_parameter_source(choice.name) is not ParameterSource.DEFAULT
-    }
-
-
-def choose_config(
-    study: Study, recipe: str, protocol: str, asked: Mapping[str, Any], *, say: bool = True
-) -> PretrainConfig:
-    """Return the training's choices: those asked for, the rest by the recipe."""
-    from smie_pipe.preprocessing.skeletons.store import SkeletonFile
-
-    with SkeletonFile(study.run.require(study.run.skeletons, "preprocess")) as clips:
-        dataset, training = clips.dataset, int((clips.protocol(protocol) == 1).sum())
-    name, reason = choose_recipe(recipe, dataset, training)
-    if reason and say and is_main():
-        logger.info("recipe %s (%s): %s", name, reason, in_words(name))
-    try:
-        return resolve_recipe(name, asked)
-    except InputError as error:
-        raise click.UsageError(str(error)) from error
+def _refuse_training_of_weights(
+    weights: Path | None, pretrainings: int, config: PretrainConfig
+) -> None:
+    """Refuse what only a training can do where ready-made weights are to be taken."""
+    if weights is None:
+        return
+    if pretrainings > 1:
+        raise click.UsageError(
+            "--pretrainings trains several backbones, --weights takes a ready one: give either"
+        )
+    if config.align:
+        raise click.UsageError(
+            "--align trains a text head with the backbone, --weights takes a ready backbone: "
+            "give either"
+        )
 
 
 def run_pretrain(
@@ -183,16 +175,19 @@ def run_pretrain(
     how: PretrainRun,
     *,
     number: int = 1,
+    texts: np.ndarray | None = None,
     weights: Path | None = None,
     allow_seen_unseen: bool = False,
     overwrite: bool = False,
 ) -> PretrainReport | Adopted | None:
     """Make the split's ``backbone.safetensors``; None where it is there already.
 
-    ``number``: which of the split's pretrainings, from 1.
+    ``number``: which of the split's pretrainings, from 1. ``texts``: of all classes, for a text
+    head; no row of an unseen class goes any further.
     """
-    run = study.run
-    task = _task(study, split, protocol, config, number, weights, allow_seen_unseen)
+    run, seen = study.run, _seen(study.run.skeletons, split)
+    seen_texts = None if texts is None else texts[list(seen)]
+    task = _task(study, split, protocol, config, number, weights, allow_seen_unseen, seen_texts)
     if run.is_done(task, overwrite=overwrite):
         logger.info("pretrain-backbone: %s is made already, by the same inputs", task.output)
         return None
@@ -208,13 +203,14 @@ def run_pretrain(
             run.skeletons,
             task.output,
             config,
-            seen=_seen(run.skeletons, split),
+            seen=seen,
             split=split.name,
             protocol=protocol,
             device=study.torch_device(),
             seed=task.seed or 0,
             resume=not overwrite,
             run=how,
+            texts=seen_texts,
         )
 
 
@@ -226,10 +222,13 @@ def _task(
     number: int,
     weights: Path | None,
     allow_seen_unseen: bool,
+    seen_texts: np.ndarray | None = None,
 ) -> Task:
     run, seed = study.run, pretraining_seed(study.seed, number)
     options = {**recorded(config), "protocol": protocol, "unseen": list(split.unseen)}
     inputs = {"skeletons": run.digest(run.skeletons)}
+    if seen_texts is not None:
+        inputs["texts"] = digest_json(seen_texts.tolist())
     if weights is not None:
         inputs["weights"] = digest_file(weights)
         if allow_seen_unseen:
@@ -253,6 +252,11 @@ TORCH_BYTES = 0.6e9
 WEIGHTS_BYTES = 15e6
 
 
+def _of(measured: Mapping[str, float], config: PretrainConfig) -> float:
+    """Return a backbone's figure; that of ST-GCN for one that was not measured."""
+    return measured.get(config.backbone, measured["stgcn"])
+
+
 def check(plan: Plan, params: Params) -> None:
     """Look at splits, protocol and weights, and whether a training step fits into memory."""
     build_config(PretrainRun, params)
@@ -264,16 +268,20 @@ def check(plan: Plan, params: Params) -> None:
     splits = [
         split
         for spec in params["specs"]
-        for split in resolve(spec, plan.dataset or "", plan.class_names)
+        for split in resolve(spec, plan.dataset or "", plan.class_names, plan.class_ids)
     ]
     if not params["overwrite"] or params["weights"] is None:
         plan.study.torch_device()
     check_protocol(plan, params["protocol"])
     config = _config(plan, params)
+    _refuse_training_of_weights(params["weights"], params["pretrainings"], config)
+    _check_align_texts(plan, config)
     numbers = range(1, params["pretrainings"] + 1)
     for split, number in itertools.product({s.name: s for s in splits}.values(), numbers):
         plan.will_make("backbone.safetensors", pretraining_name(split.name, number))
         plan.steps.append(_step(plan, params, config, split, number))
+        if number == 1:
+            logger.info(unseen_said(split, plan.class_names, plan.class_ids))
 
 
 def _config(plan: Plan, params: Params) -> PretrainConfig:
@@ -289,10 +297,31 @@ def _config(plan: Plan, params: Params) -> PretrainConfig:
     return resolve_recipe(name, given(PretrainConfig))
 
 
+def _check_align_texts(plan: Plan, config: PretrainConfig) -> None:
+    """Look at the text head's texts and model, without loading the model."""
+    from smie_pipe.zeroshot.texts.models import bytes_to_fetch
+    from smie_pipe.zeroshot.texts.text_sets import text_sets
+
+    if not config.align:
+        return
+    model = config.align_text_model or TextSource.model
+    if model.endswith(".npy"):
+        if not Path(model).is_file():
+            raise InputError(f"--align-text-model {model}: no such file")
+        return
+    if plan.class_names:
+        text_sets(plan.class_names, config.align_text or TextSource.text)
+    if missing := bytes_to_fetch(model):
+        logger.info(
+            "text model %s is not on this machine yet: pretrain-backbone will fetch %s",
+            model, size(missing),
+        )  # fmt: skip
+
+
 def _step(plan: Plan, params: Params, config: PretrainConfig, split: Split, number: int) -> Step:
     name, weights = pretraining_name(split.name, number), params["weights"]
     overwrite, allowed = params["overwrite"], params["allow_seen_unseen"]
-    if not plan.clips_anew:
+    if not plan.clips_anew and not config.align:  # texts would have to be embedded to know
         chosen = (split, params["protocol"], config, number, weights, allowed)
         if not plan.runs(_task(plan.study, *chosen), overwrite=overwrite):
             return Step("pretrain-backbone", name, runs=False)
@@ -300,16 +329,16 @@ def _step(plan: Plan, params: Params, config: PretrainConfig, split: Split, numb
         return Step("pretrain-backbone", f"{name}: {weights}", seconds=5, disk=WEIGHTS_BYTES)
     clips = plan.training_clips(split)
     batch = min(config.batch, round(clips))
-    memory = TORCH_BYTES + batch * STEP_BYTES[config.backbone] + clips * CLIP_BYTES
+    memory = TORCH_BYTES + batch * _of(STEP_BYTES, config) + clips * CLIP_BYTES
     _warn_of_memory(plan, memory, config)
     return Step(
         "pretrain-backbone",
         f"{name}: {config.backbone}, {config.epochs} epochs of {clips:.0f} clips",
-        seconds=START_S + config.epochs * clips / RATES[config.backbone],
+        seconds=START_S + config.epochs * clips / _of(RATES, config),
         memory=memory,
         disk=WEIGHTS_BYTES,
-        basis=f"{RATES[config.backbone]:.0f} clips a second and a step of "
-        f"{size(STEP_BYTES[config.backbone] * config.batch)}, without a GPU; {MEASURED}; half "
+        basis=f"{_of(RATES, config):.0f} clips a second and a step of "
+        f"{size(_of(STEP_BYTES, config) * config.batch)}, without a GPU; {MEASURED}; half "
         "of the clips train",
     )
 
@@ -322,54 +351,11 @@ def _warn_of_memory(plan: Plan, needed: float, config: PretrainConfig) -> None:
 
     free = available_bytes(torch.device(plan.study.torch_device()))
     if free is not None and needed > free:
-        room = (free - TORCH_BYTES) / STEP_BYTES[config.backbone]
+        room = (free - TORCH_BYTES) / _of(STEP_BYTES, config)
         logger.warning(
             "pretrain-backbone: needs about %s of memory, %s are free; --batch %d would fit",
             *(size(needed), size(free), max(1, room)),
         )
-
-
-def modernise(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that an older version recorded, in today's names.
-
-    ``settle`` is called ``recalibrate`` now, ``select`` ``keep_epoch``, and ``compile`` is gone
-    where it was off.
-    """
-    known = dict(options)
-    if "settle" in known:
-        known["recalibrate"] = known.pop("settle")
-    if "select" in known:
-        known["keep_epoch"] = known.pop("select").replace("best-on-", "best-")
-    if known.get("compile") is False:
-        del known["compile"]
-    return known
-
-
-@dataclasses.dataclass(frozen=True)
-class Adopted:
-    """Ready-made weights, taken as they are."""
-
-    output: Path
-    weights: Path
-    saw: list[str] | None
-    """The classes they were trained on, None where nobody knows."""
-    saw_unseen: list[str]
-    """Those of them that are unseen in the split."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, paths as text."""
-        paths = {"output": str(self.output), "weights": str(self.weights)}
-        return {**dataclasses.asdict(self), **paths}
-
-    def __str__(self) -> str:
-        """Say where they are from and whether they serve zero-shot tests."""
-        if self.saw is None:
-            known = "trained elsewhere: whether they have seen the unseen classes is not known"
-        elif self.saw_unseen:
-            known = f"NOT ZERO-SHOT, trained on unseen classes: {', '.join(self.saw_unseen)}"
-        else:
-            known = "trained on none of the unseen classes"
-        return f"weights of {self.weights}, {known} -> {self.output}"
 
 
 def _adopt(
@@ -382,7 +368,7 @@ def _adopt(
     *,
     allowed: bool,
 ) -> Adopted:
-    from smie_pipe.backbones.adopt import adopt_weights
+    from smie_pipe.backbones.adopt import Adopted, adopt_weights
 
     facts = adopt_weights(
         weights,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import click
 
+from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.stage import Stage
+from smie_pipe.stage import Stage, build_config, config_options
+
+_OF_USE = ("layout", "tracker", "fps", "axes", "unit", "level", "mirror", "markers")
+_NOT_OF_USE = [f.name for f in dataclasses.fields(PreprocessConfig) if f.name not in _OF_USE]
 
 
 @click.command("view", cls=Stage)
@@ -22,7 +28,7 @@ from smie_pipe.stage import Stage
 @click.option(
     "--labels",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Time line under a recording: JSON of segments, or PKU-MMD label lines.",
+    help="Time line under recordings: JSON of segments, or PKU-MMD label lines.",
 )
 @click.option(
     "-o",
@@ -33,13 +39,20 @@ from smie_pipe.stage import Stage
     help="HTML file to write.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a page that is there.")
+@config_options(PreprocessConfig, skip=_NOT_OF_USE)
 def view(
-    file: Path, clips: tuple[str, ...], labels: Path | None, output: Path, overwrite: bool
+    file: Path,
+    clips: tuple[str, ...],
+    labels: Path | None,
+    output: Path,
+    overwrite: bool,
+    **values: Any,
 ) -> None:
-    """Write a page on which the skeletons of FILE play: a raw recording or a skeletons.h5.
+    """Write a page on which the skeletons of FILE play.
 
-    FILE may also be JSON of labelled segments that names its recording; the labels then lie on
-    a time line under the player. The page is one HTML file that needs no network.
+    FILE is a skeletons.h5; a raw recording of any kind, a body tracker's too, or a folder of
+    them; or JSON of labelled segments that says where its recordings are. Labels lie on a time
+    line under the player. The page is one HTML file that needs no network.
 
     \b
     Example:
@@ -50,6 +63,6 @@ def view(
 
     if output.exists() and not overwrite:
         raise InputError(f"{output} exists; give --overwrite to replace it")
-    text = view_page(file, clips, labels)
+    text = view_page(file, clips, labels, build_config(PreprocessConfig, values))
     write_page(output, text)
     click.echo(f"{file} -> {output}, {len(text.encode()) / 1e6:.2f} MB")

@@ -30,6 +30,7 @@ from smie_pipe.study import Study, pass_study
 from smie_pipe.zeroshot.config import ZeroShotConfig, ZeroShotRun
 
 if TYPE_CHECKING:
+    from smie_pipe.backbones.features.store import FeatureFile
     from smie_pipe.zeroshot.trials.experiment import SomeFailed
     from smie_pipe.zeroshot.trials.results import Results
 
@@ -92,45 +93,57 @@ def draw_figures(study: Study, results: Results, config: ZeroShotConfig) -> None
     """Draw the figures of what was asked for; one that fails costs nothing but itself."""
     if not (config.figures and is_main()):
         return
+    from smie_pipe.backbones.features.store import FeatureFile
     from smie_pipe.zeroshot.tables.figures import draw
 
-    run = study.run
-    there = run.pretrainings_with("features.h5")
-    features = {pretraining_name(*pair): run.features(*pair) for pair in there}
-    shown = results.of_interest()
+    run, shown = study.run, results.of_interest()
     splits = {entry.split for entry in shown.entries}
-    drawn = draw(shown, {k: v for k, v in features.items() if k in splits}, study.seed)
+    features = {split: FeatureFile(run.path / split / "features.h5") for split in splits}
+    drawn = draw(shown, features, study.seed)
     logger.info("%d figures lie in %s, beside the results they show", len(drawn), run.path)
 
 
 def split_names(run: RunFolder, names: Sequence[str]) -> list[str]:
     """Return the splits with features that the names stand for, as `stand_for` tells them."""
-    from smie_pipe.backbones.features.store import read_features
+    from smie_pipe.backbones.features.store import FeatureFile
 
     present = run.splits_with("features.h5")
     if not present or set(names) <= set(present):
         return list(names)
-    first = read_features(run.features(present[0]))
-    return stand_for(names, present, str(first.attrs.get("dataset", "custom")), first.class_names)
+    first = run.features(*run.pretrainings_with("features.h5")[0])
+    facts = FeatureFile(first).facts
+    return stand_for(names, present, facts.dataset, facts.class_names)
 
 
-def _check_backbones(run: RunFolder, splits: Sequence[str]) -> None:
+def _open_features(run: RunFolder, splits: Sequence[str]) -> dict[str, FeatureFile]:
+    """Return the features of the splits, by the name of split and pretraining.
+
+    Raises
+    ------
+    InputError
+        If the clips or the backbone that they come from were made anew since.
+    """
+    from smie_pipe.backbones.features.store import FeatureFile
+
+    files = {}
+    for split, number in run.pretrainings_with("features.h5", splits):
+        file = FeatureFile(run.features(split, number))
+        _check_origin(file, run.backbone(split, number), "backbone", split)
+        files[pretraining_name(split, number)] = file
+    return files
+
+
+def _check_origin(file: FeatureFile, made_from: Path, what: str, split: str) -> None:
     """Refuse features of a backbone that has been trained anew since."""
-    import h5py
-
     from smie_pipe.preprocessing.foundation.digests import is_digest_of
 
-    for split, number in run.pretrainings_with("features.h5", splits):
-        backbone, features = run.backbone(split, number), run.features(split, number)
-        if not backbone.is_file() or not h5py.is_hdf5(features):
-            continue
-        with h5py.File(features) as file:
-            made_by = file.attrs.get("backbone_digest")
-        if made_by is not None and not is_digest_of(made_by, backbone):
-            raise InputError(
-                f"{features} holds the features of another backbone than {backbone}, "
-                f"which was made since: run extract --split {split} --overwrite"
-            )
+    made_by = file.facts.attrs.get(f"{what}_digest")
+    if made_by is None or not made_from.is_file() or is_digest_of(str(made_by), made_from):
+        return
+    raise InputError(
+        f"{file.path} holds the features of another {what} than {made_from}, "
+        f"which was made since: run extract --split {split} --overwrite"
+    )
 
 
 def run_zeroshot(
@@ -142,18 +155,14 @@ def run_zeroshot(
 
     run = study.run
     splits = choose_splits(run, split_names(run, names), "features.h5", "extract")
-    features = {
-        pretraining_name(split, number): run.features(split, number)
-        for split, number in run.pretrainings_with("features.h5", splits)
-    }
-    _check_backbones(run, splits)
+    features = _open_features(run, splits)
     task = Task(
         "zeroshot",
         run.path / "results.json",
         options=dataclasses.asdict(config),
-        inputs={split: run.digest(path) for split, path in features.items()},
+        inputs={split: run.digest(file.path) for split, file in features.items()},
         seed=study.seed,
-        reads=tuple(features.values()),
+        reads=tuple(file.path for file in features.values()),
         alone=False,
     )
     run.is_done(task, overwrite=True)  # each training tells by itself whether it is done

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 LEFT, RIGHT, TOP, BOTTOM = 46, 342, 12, 176
 MOST_LINES = 8
+HUGE = 1e300
+"""A value beyond, or no number at all, leaves a gap: differences of such overflow."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def chart(title: str, curves: Mapping[str, Sequence[float | None]]) -> Chart | N
         Name of each curve and its values at epochs 1, 2, ...; None and NaN leave a gap.
     """
     curves = {
-        name: [v if v is not None and math.isfinite(v) else None for v in values]
+        name: [v if v is not None and abs(v) < HUGE else None for v in values]
         for name, values in curves.items()
     }
     kept = {name: values for name, values in curves.items() if any(v is not None for v in values)}
@@ -57,7 +59,7 @@ def chart(title: str, curves: Mapping[str, Sequence[float | None]]) -> Chart | N
         return round(LEFT + (RIGHT - LEFT) * (epoch - 1) / max(epochs - 1, 1), 1)
 
     def y(value: float) -> float:
-        return round(BOTTOM - (BOTTOM - TOP) * (value - low) / (high - low), 1)
+        return round(BOTTOM - (BOTTOM - TOP) * ((value - low) / (high - low)), 1)
 
     lines = [
         Line(

@@ -127,7 +127,7 @@ def _clip_facts(path: Path) -> ClipFacts | None:
     if not path.is_file():
         return None
     with SkeletonFile(path) as file:
-        groups = {
+        groups: dict[str, dict[str, int]] = {
             name: _counted(file.column(name))
             for name in ("subject", "camera", "setup", "bodies")
             if name in file.columns

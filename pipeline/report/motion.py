@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -108,35 +108,42 @@ def body_plan() -> dict[str, Any]:
     return {"joints": len(JOINTS), "bones": bones(), "left": left, "head": HEAD, "hands": hands}
 
 
-def raw_motion(raw: RawBodies, name: str, segments: Sequence[Segment] = ()) -> Motion:
-    """Return a raw recording as the sensor wrote it: every body id, every frame, nothing mended.
+def raw_motion(raw: RawBodies, name: str) -> Motion:
+    """Return a raw recording as its file has it: every body id, every frame, nothing mended.
 
     Joints that are not finite or beyond `MAX_COORDINATE_M` are absent; the caption counts them.
     """
     ids = list(dict.fromkeys(raw.body_id.tolist()))
     bodies = np.full((max(len(ids), 1), max(raw.frames, 1), len(JOINTS), 3), np.nan)
     with np.errstate(invalid="ignore"):
-        sound = (np.abs(raw.xyz) <= MAX_COORDINATE_M).all(-1)
+        sound = np.asarray((np.abs(raw.xyz) <= MAX_COORDINATE_M).all(-1))
     for place, body_id in enumerate(ids):
         own = raw.body_id == body_id
         bodies[place, raw.frame[own]] = np.where(sound[own][..., None], raw.xyz[own], np.nan)
     lost = int((~sound).sum())
-    said = f"{len(ids)} {'body' if len(ids) == 1 else 'bodies'} as the sensor wrote them"
+    said = f"{len(ids)} {'body' if len(ids) == 1 else 'bodies'} as the file has them"
     if lost:
         said += f", {lost} joint positions left out: not finite or beyond {MAX_COORDINATE_M:g} m"
-    return Motion(name, said, bodies, segments=segments)
+    return Motion(name, said, bodies)
+
+
+def finished_motion(clip: np.ndarray, name: str, caption: str = "") -> Motion:
+    """Return a finished clip (3, T, 25, 2), such as an array file holds, at the sensor's speed.
+
+    The recipe centres every body, so two of them are drawn side by side.
+    """
+    bodies = bodies_of(clip)
+    if not len(bodies):
+        bodies = np.full((1, clip.shape[1], len(JOINTS), 3), np.nan)
+    return Motion(name, caption, bodies)
 
 
 def stored_motion(file: SkeletonFile, row: int) -> Motion:
     """Return a clip of a ``skeletons.h5``, at the speed of the recording it was made from.
 
-    A clip's frames are resampled from its ``frames_valid`` frames at 30 a second. The recipe
-    centres every body, so two of them are drawn side by side.
+    A clip's frames are resampled from its ``frames_valid`` frames at 30 a second.
     """
-    bodies = bodies_of(file.x[row])
-    clip_frames = file.x.shape[2]
-    if not len(bodies):
-        bodies = np.full((1, clip_frames, len(JOINTS), 3), np.nan)
+    motion = finished_motion(file.x[row], str(file.name[row]))
     valid = int(file.column("frames_valid")[row])
-    fps = SENSOR_FPS * clip_frames / max(valid, 1)
-    return Motion(str(file.name[row]), file.class_names[int(file.label[row])], bodies, fps)
+    fps = SENSOR_FPS * file.x.shape[2] / max(valid, 1)
+    return replace(motion, caption=file.class_names[int(file.label[row])], fps=fps)

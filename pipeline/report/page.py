@@ -61,7 +61,12 @@ def _all_visible(value: Any) -> Any:
 
 
 def render_page(
-    template: str, *, styles: tuple[str, ...], scripts: tuple[str, ...], **values: Any
+    template: str,
+    *,
+    styles: tuple[str, ...],
+    scripts: tuple[str, ...],
+    connect: bool = False,
+    **values: Any,
 ) -> str:
     """Return a page.
 
@@ -71,6 +76,8 @@ def render_page(
         Name of a file under ``templates``.
     styles, scripts
         Files there that go into the page's one style and one script, in this order.
+    connect
+        Whether the script may talk to the server that the page came from.
     values
         What the template names.
     """
@@ -81,18 +88,21 @@ def render_page(
         .render(
             style=style,
             script=script,
-            policy=policy(style, script),
+            policy=policy(style, script, connect),
             version=versions()["smie-pipe"],
             **values,
         )
     )
 
 
-def policy(style: str, script: str) -> str:
-    """Return the content security policy: these two blocks, pictures in data, nothing else."""
+def policy(style: str, script: str, connect: bool = False) -> str:
+    """Return the content security policy: these two blocks, pictures in data, nothing else.
+
+    With ``connect`` also requests of the script to its own server.
+    """
     return (
         f"default-src 'none'; style-src '{_source(style)}'; script-src '{_source(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        "img-src data:; base-uri 'none'; form-action 'none'" + "; connect-src 'self'" * connect
     )
 
 

@@ -1,8 +1,8 @@
-"""Labelled stretches of a recording: the JSON that `predict` writes, and PKU-MMD label lines.
+"""Labelled stretches of recordings: the JSON that `predict` writes, and PKU-MMD label lines.
 
-The JSON is an object: ``recording``, the path of the recording; ``segments``, a list of objects
-with ``label``, ``start_s``, ``end_s`` in seconds from the first frame, and ``score`` (any number,
-may be missing). Other keys are ignored.
+The JSON is an object, or a list of objects: ``recording``, the name or path of the recording;
+``segments``, a list of objects with ``label``, ``start_s``, ``end_s`` in seconds from the first
+frame, and ``score`` (any number, may be missing). Other keys are ignored.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,49 +28,70 @@ def is_label_file(path: Path) -> bool:
         return path.suffix.lower() == ".txt" and b"," in file.read(512)
 
 
-def read_segments(path: Path) -> tuple[Path | None, list[Segment]]:
-    """Return the recording that a file of segments names, if it does, and the segments.
+@dataclass(frozen=True)
+class Labelled:
+    """The segments of one recording, in order of their start; its name or path where known."""
+
+    recording: str | None
+    segments: list[Segment]
+
+    def is_of(self, name: str) -> bool:
+        """Return whether they are of the recording of this name."""
+        known = self.recording
+        return known is None or name in (known, Path(known).name, Path(known).stem)
+
+
+def is_segment_file(path: Path) -> bool:
+    """Return whether a ``.json`` holds segments; body trackers write JSON too."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    entries = content if isinstance(content, list) else [content]
+    return bool(entries) and all(isinstance(e, Mapping) and "segments" in e for e in entries)
+
+
+def read_segments(path: Path) -> list[Labelled]:
+    """Return what a file of segments holds, recording by recording.
 
     Parameters
     ----------
     path
-        ``.json`` as at the top of this module, or a PKU-MMD label file.
-
-    Returns
-    -------
-    tuple
-        The recording's path, relative ones from the file's folder or the working folder; None
-        for label lines. Segments in order of their start.
+        ``.json`` as at the top of this module, or a PKU-MMD label file of one recording.
 
     Raises
     ------
     InputError
         If the file has another form; the message says where.
     """
-    if path.suffix.lower() == ".json":
-        recording, segments = _from_json(path)
-    else:
-        recording, segments = None, _from_labels(path)
-    return recording, sorted(segments, key=lambda segment: (segment.start_s, segment.end_s))
-
-
-def _from_json(path: Path) -> tuple[Path | None, list[Segment]]:
+    if path.suffix.lower() != ".json":
+        return [Labelled(None, _in_order(_from_labels(path)))]
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: expected JSON {_FORM}, found {error}") from error
-    listed = content.get("segments") if isinstance(content, dict) else None
+    entries = content if isinstance(content, list) else [content]
+    if not entries:
+        raise InputError(f"{path}: holds the segments of no recording")
+    return [_labelled_recording(entry, path) for entry in entries]
+
+
+def _labelled_recording(entry: Any, path: Path) -> Labelled:
+    listed = entry.get("segments") if isinstance(entry, Mapping) else None
     if not isinstance(listed, list):
-        found = ", ".join(map(repr, content))[:80] if isinstance(content, dict) else "no object"
+        found = ", ".join(map(repr, entry))[:80] if isinstance(entry, Mapping) else "no object"
         raise InputError(f"{path}: expected JSON {_FORM}, found {found or 'an empty object'}")
-    segments = [_segment(entry, f"{path}: segment {i}") for i, entry in enumerate(listed, 1)]
-    named = content.get("recording")
-    if named is None:
-        return None, segments
-    if not isinstance(named, str) or not named:
-        raise InputError(f"{path}: expected a path under 'recording', found {named!r}")
-    beside = path.parent / named
-    return (beside if beside.exists() else Path(named)), segments
+    named = entry.get("recording")
+    if named is not None and (not isinstance(named, str) or not named):
+        raise InputError(f"{path}: expected a name or path under 'recording', found {named!r}")
+    segments = [_segment(part, f"{path}: segment {i}") for i, part in enumerate(listed, 1)]
+    return Labelled(named, _in_order(segments))
+
+
+def _in_order(segments: list[Segment]) -> list[Segment]:
+    return sorted(segments, key=lambda segment: (segment.start_s, segment.end_s))
 
 
 def _segment(entry: Any, where: str) -> Segment:

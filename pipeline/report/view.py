@@ -2,110 +2,166 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.raw.ntu import NTU_SUFFIX
-from smie_pipe.preprocessing.skeletons.describe import read_raw
+from smie_pipe.preprocessing.layouts.base import RawClip
+from smie_pipe.preprocessing.layouts.read import Reading, read_recordings
+from smie_pipe.preprocessing.skeletons.describe import HDF5_SUFFIXES
 from smie_pipe.preprocessing.skeletons.store import SkeletonFile
-from smie_pipe.report.motion import Motion, body_plan, raw_motion, stored_motion
+from smie_pipe.report.motion import Motion, body_plan, finished_motion, raw_motion, stored_motion
 from smie_pipe.report.page import render_page
-from smie_pipe.report.segments import Segment, is_label_file, read_segments
+from smie_pipe.report.segments import Labelled, is_label_file, is_segment_file, read_segments
 
 MOST_CLIPS = 150
-"""In a page of a ``skeletons.h5``: about 2 MB."""
-RAW_SUFFIXES = (NTU_SUFFIX, ".txt")
-CLIP_SUFFIXES = (".h5", ".hdf5")
+"""In one page: about 2 MB of stored clips."""
+MOST_RECORDINGS = 24
+"""Of a folder in one page: a recording of a minute is 0.4 MB a body."""
 STYLES = ("page.css",)
 SCRIPTS = ("player.js", "gallery.js", "view.js")
 
 
-def view_page(path: Path, clips: Sequence[str] = (), labels: Path | None = None) -> str:
+def view_page(
+    path: Path,
+    clips: Sequence[str] = (),
+    labels: Path | None = None,
+    config: PreprocessConfig | None = None,
+) -> str:
     """Return the page of a file.
 
     Parameters
     ----------
     path
-        A raw recording, a ``skeletons.h5``, or JSON of segments that names its recording.
+        A ``skeletons.h5``; a raw recording of any layout, a body tracker's too, or a folder of
+        them; or JSON of segments that says where its recordings are.
     clips
         Names or row numbers in a ``skeletons.h5``; without any, the first clip of each class.
     labels
-        A file of segments for a raw recording (see `smie_pipe.report.segments`).
+        A file of segments for raw recordings (see `smie_pipe.report.segments`).
+    config
+        What a tracker's files do not say of themselves.
 
     Raises
     ------
     InputError
         If a file is missing, damaged or of another kind, or a clip or a body is not there.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: no such file; expected a recording, clips or segments")
-    suffix = path.suffix.lower()
-    if suffix in CLIP_SUFFIXES:
+    if path.suffix.lower() in HDF5_SUFFIXES:
         if labels is not None:
             raise InputError(f"--labels {labels}: {path} holds clips, which have their classes")
         return _clips_page(path, clips)
     if clips:
-        raise InputError(f"--clip: {path} is one recording; clips are chosen from a skeletons.h5")
-    if suffix == ".json":
-        return _segments_page(path, labels)
-    return _recording_page(path, [] if labels is None else read_segments(labels)[1])
-
-
-def _segments_page(path: Path, labels: Path | None) -> str:
+        raise InputError(f"--clip: {path} is no skeletons.h5, from which clips are chosen")
+    if is_segment_file(path):
+        if labels is not None:
+            raise InputError(f"--labels {labels}: {path} holds segments already; give one of them")
+        labelled = read_segments(path)
+        motions = [_found(entry, path, config) for entry in labelled[:MOST_RECORDINGS]]
+        return _recordings_page(path, motions, len(labelled))
+    if path.is_file() and is_label_file(path):
+        raise InputError(f"{path} holds labels; view their recording with --labels {path}")
+    motions, more = recording_motions(path, config)
     if labels is not None:
-        raise InputError(f"--labels {labels}: {path} holds segments already; give one of the two")
-    recording, segments = read_segments(path)
-    if recording is None:
-        raise InputError(
-            f"{path} does not name its recording; view the recording with --labels {path}"
-        )
-    if not recording.is_file():
-        raise InputError(
-            f"{path}: no such file as its recording {recording}; view the recording where it is "
-            f"now with --labels {path}"
-        )
-    return _recording_page(recording, segments)
+        motions = _with_labels(motions, read_segments(labels), labels)
+    return _recordings_page(path, motions, len(motions) + more)
 
 
-def _recording_page(path: Path, segments: Sequence[Segment]) -> str:
-    motion = recording_motion(path)
-    late = [segment for segment in segments if segment.start_s >= motion.seconds]
-    if late:
-        raise InputError(
-            f"{path} is {motion.seconds:.2f} s long, but {len(late)} of {len(segments)} segments "
-            f"start later, such as {late[0].label!r} at {late[0].start_s:g} s: these are the "
-            "labels of another recording"
-        )
-    motion = replace(motion, segments=segments)
-    _, frames = motion.bodies.shape[:2]
-    facts = [f"{frames} frames, {motion.seconds:.1f} s at {motion.fps:g} frames a second"]
-    return _page(motion.name, facts, [motion])
-
-
-def recording_motion(path: Path) -> Motion:
-    """Return a raw recording to play.
+def recording_motions(
+    path: Path, config: PreprocessConfig | None = None
+) -> tuple[list[Motion], int]:
+    """Return the raw recordings in a file or folder, and 1 if there are more than fit a page.
 
     Raises
     ------
     InputError
-        If it is none, is damaged, or holds no body.
+        If there is none, one is damaged, or no body is in any.
     """
-    suffix = path.suffix.lower()
-    if suffix not in RAW_SUFFIXES:
+    motions: list[Motion] = []
+    for reading in islice(read_recordings(path, config), MOST_RECORDINGS + 1):
+        motions += _motions(reading)
+    seen = [motion for motion in motions if not np.isnan(motion.bodies).all()]
+    if not seen:
+        frames = sum(motion.bodies.shape[1] for motion in motions)
+        raise InputError(f"{path}: no body in {frames} frames, nothing to show")
+    return seen[:MOST_RECORDINGS], int(len(seen) > MOST_RECORDINGS)
+
+
+def _motions(reading: Reading) -> list[Motion]:
+    if not reading.clips:
+        raise InputError("\n".join(f.detail or f"{f.path}: {f.reason}" for f in reading.findings))
+    noticed = [finding.reason for finding in reading.findings]
+    return [_motion(clip, noticed) for clip in islice(reading.clips, MOST_RECORDINGS + 1)]
+
+
+def _motion(clip: RawClip, noticed: Iterable[str]) -> Motion:
+    if isinstance(clip.bodies, np.ndarray):
+        motion = finished_motion(clip.bodies, clip.name, "a finished clip")
+    else:
+        motion = raw_motion(clip.bodies, clip.name)
+    return replace(motion, caption="; ".join([motion.caption, *noticed]))
+
+
+def _found(entry: Labelled, path: Path, config: PreprocessConfig | None) -> Motion:
+    """Return the recording that segments name, with them."""
+    if entry.recording is None:
         raise InputError(
-            f"{path}: expected a recording ({', '.join(RAW_SUFFIXES)}), a skeletons.h5 or JSON of "
-            f"segments, found the ending {suffix or 'none'!r}"
+            f"{path} does not name its recording; view the recording with --labels {path}"
         )
-    if is_label_file(path):
-        raise InputError(f"{path} holds labels; view their recording with --labels {path}")
-    motion = raw_motion(read_raw(path), path.stem)
-    if np.isnan(motion.bodies).all():
-        raise InputError(f"{path}: no body in {motion.bodies.shape[1]} frames, nothing to show")
-    return motion
+    named = Path(entry.recording)
+    place = next((p for p in (path.parent / named, named) if p.is_file()), None)
+    if place is None:
+        raise InputError(
+            f"{path}: no such file as its recording {entry.recording}; view the recording, or the "
+            f"folder of them, with --labels {path}"
+        )
+    (motion, *_), _ = recording_motions(place, config)
+    return _labelled(motion, entry)
+
+
+def _with_labels(
+    motions: Sequence[Motion], labelled: Sequence[Labelled], path: Path
+) -> list[Motion]:
+    if len(motions) > 1 and labelled[0].recording is None:
+        raise InputError(f"{path} holds the labels of one recording, expected those of several")
+    found = [
+        _labelled(motion, next((e for e in labelled if e.is_of(motion.name)), None))
+        for motion in motions
+    ]
+    if not any(motion.segments for motion in found):
+        names = ", ".join(sorted({str(entry.recording) for entry in labelled})[:5])
+        raise InputError(f"{path}: expected segments of {motions[0].name}, found those of {names}")
+    return found
+
+
+def _labelled(motion: Motion, entry: Labelled | None) -> Motion:
+    if entry is None:
+        return motion
+    late = [segment for segment in entry.segments if segment.start_s >= motion.seconds]
+    if late:
+        raise InputError(
+            f"{motion.name} is {motion.seconds:.2f} s long, but {len(late)} of "
+            f"{len(entry.segments)} segments start later, such as {late[0].label!r} at "
+            f"{late[0].start_s:g} s: these are the labels of another recording"
+        )
+    return replace(motion, segments=entry.segments)
+
+
+def _recordings_page(path: Path, motions: Sequence[Motion], there: int) -> str:
+    if len(motions) > 1:
+        more = f" of {there} or more" if there > len(motions) else ""
+        return _page(path.name, [f"{len(motions)}{more} recordings"], motions)
+    (motion,) = motions
+    frames = motion.bodies.shape[1]
+    facts = [f"{frames} frames, {motion.seconds:.1f} s at {motion.fps:g} frames a second"]
+    return _page(motion.name, facts, motions)
 
 
 def _clips_page(path: Path, clips: Sequence[str]) -> str:

@@ -33,6 +33,8 @@ furniture; the field's filters use the same number."""
 WIDE_FRAMES = 0.7
 _OTHER_ID_M = 0.1  # how much nearer a body of another id must be than one of the same id
 _NO_JOIN = 1e6
+Notes = list[str]
+"""What was done to a clip's bodies, in order."""
 
 
 @dataclass(frozen=True)
@@ -69,50 +71,51 @@ def choose_bodies(raw: RawBodies, config: PreprocessConfig, two_persons: bool = 
     motion would swap the persons of both two-person recordings at hand, while all
     published arrays and weights of this field keep the file's order.
     """
-    notes: list[str] = []
-    records = _possible_records(raw, config, notes)
-    tracks = _tracks(raw, records, config, notes)
-    if len(tracks) > 1:
-        tracks = _persons(raw, tracks, config, two_persons, notes)
-    bodies = _placed(raw, tracks, config, notes)
-    if len(bodies) > 1:
-        _bridge(bodies, config.max_gap, notes)
-    return Clip(bodies, tuple(notes))
+    records, left_out = _possible_records(raw, config)
+    tracks, joined = _tracks(raw, records, config)
+    tracks, dropped = _persons(raw, tracks, config, two_persons)
+    bodies, placed = _placed(raw, tracks, config)
+    bodies, bridged = _bridged(bodies, config.max_gap)
+    return Clip(bodies, (*left_out, *joined, *dropped, *placed, *bridged))
 
 
-def _possible_records(raw: RawBodies, config: PreprocessConfig, notes: list[str]) -> np.ndarray:
+def _possible_records(raw: RawBodies, config: PreprocessConfig) -> tuple[np.ndarray, Notes]:
     """Return the numbers of the records that can be a body."""
     farthest = np.abs(raw.xyz).max(axis=(1, 2), initial=0.0)
     possible = (farthest > 0) & (farthest <= config.max_coordinate_m)  # NaN fails both
     if possible.all():
-        return np.arange(len(possible))
+        return np.arange(len(possible)), []
     empty = np.count_nonzero(farthest == 0)
     impossible = np.count_nonzero(~possible) - empty
-    _note(notes, "body records of zeros left out", empty)
-    _note(notes, "body records with impossible coordinates left out", impossible)
-    return np.flatnonzero(possible)
+    notes = [
+        *_counted("body records of zeros left out", empty),
+        *_counted("body records with impossible coordinates left out", impossible),
+    ]
+    return np.flatnonzero(possible), notes
 
 
 def _tracks(
-    raw: RawBodies, records: np.ndarray, config: PreprocessConfig, notes: list[str]
-) -> list[np.ndarray]:
+    raw: RawBodies, records: np.ndarray, config: PreprocessConfig
+) -> tuple[list[np.ndarray], Notes]:
     """Return the tracks, in the order in which the file first names them."""
     ids = raw.body_id[records]
-    fragments = []
+    fragments: list[np.ndarray] = []
+    notes: Notes = []
     for body_id in dict.fromkeys(ids.tolist()):
-        own = _one_a_frame(raw, records[ids == body_id], notes)
+        own, repeated = _one_a_frame(raw, records[ids == body_id])
         fragments += _unbroken(raw, own, config.max_jump_m)
-    if len(fragments) > 1:
-        fragments = _joined(raw, fragments, config, notes)
-    return sorted(fragments, key=lambda track: int(track[0]))
+        notes += repeated
+    fragments, joined = _joined(raw, fragments, config)
+    return sorted(fragments, key=lambda track: int(track[0])), [*notes, *joined]
 
 
-def _one_a_frame(raw: RawBodies, own: np.ndarray, notes: list[str]) -> np.ndarray:
+def _one_a_frame(raw: RawBodies, own: np.ndarray) -> tuple[np.ndarray, Notes]:
     """Drop records of a body in a frame that already has it: the file repeats itself."""
     new = np.diff(raw.frame[own], prepend=-1) > 0
     repeated = len(own) - np.count_nonzero(new)
-    _note(notes, "repeated body records left out", repeated)
-    return own[new] if repeated else own
+    if not repeated:
+        return own, []
+    return own[new], _counted("repeated body records left out", repeated)
 
 
 def _unbroken(raw: RawBodies, own: np.ndarray, max_jump_m: float) -> list[np.ndarray]:
@@ -125,15 +128,17 @@ def _unbroken(raw: RawBodies, own: np.ndarray, max_jump_m: float) -> list[np.nda
 
 
 def _joined(
-    raw: RawBodies, fragments: list[np.ndarray], config: PreprocessConfig, notes: list[str]
-) -> list[np.ndarray]:
+    raw: RawBodies, fragments: list[np.ndarray], config: PreprocessConfig
+) -> tuple[list[np.ndarray], Notes]:
     """Join fragments that are one person: the pairing with the least way between end and start.
 
     The same id may always go on; another id only near in place and time.
     """
+    if len(fragments) < 2:
+        return fragments, []
     cost = _join_cost(raw, fragments, config)
     if (cost >= _NO_JOIN).all():
-        return fragments
+        return fragments, []
     from scipy.optimize import linear_sum_assignment
 
     follows = {
@@ -141,12 +146,14 @@ def _joined(
         for i, j in zip(*linear_sum_assignment(cost), strict=True)
         if cost[i, j] < _NO_JOIN
     }
+    notes = []
     for i, j in follows.items():
         before, after = int(fragments[i][-1]), int(fragments[j][0])
         if raw.body_id[before] != raw.body_id[after]:
             notes.append(f"body goes on under another id (frame {raw.frame[after] + 1})")
     starts = [i for i in range(len(fragments)) if i not in set(follows.values())]
-    return [np.concatenate([fragments[i] for i in _chain(start, follows)]) for start in starts]
+    joined = [np.concatenate([fragments[i] for i in _chain(one, follows)]) for one in starts]
+    return joined, notes
 
 
 def _chain(start: int, follows: dict[int, int]) -> list[int]:
@@ -175,18 +182,20 @@ def _persons(
     tracks: list[np.ndarray],
     config: PreprocessConfig,
     two_persons: bool,
-    notes: list[str],
-) -> list[np.ndarray]:
+) -> tuple[list[np.ndarray], Notes]:
     """Return one or two tracks: no phantoms, of more than two those that move most."""
+    notes: Notes = []
+    if len(tracks) < 2:
+        return tracks, notes
     if config.drop_phantoms:
-        tracks = _without_phantoms(raw, tracks, config, 2 if two_persons else 1, notes)
+        tracks, notes = _without_phantoms(raw, tracks, config, 2 if two_persons else 1)
     by_motion = sorted(tracks, key=lambda track: -_motion(raw, track))
     if len(tracks) > BODIES:
-        notes.append(f"the {BODIES} bodies that move most kept (of {len(tracks)})")
+        notes = [*notes, f"the {BODIES} bodies that move most kept (of {len(tracks)})"]
     if config.order == "motion" or (config.order == "auto" and len(tracks) > BODIES):
-        return by_motion[:BODIES]
+        return by_motion[:BODIES], notes
     kept = {id(track) for track in by_motion[:BODIES]}
-    return [track for track in tracks if id(track) in kept]
+    return [track for track in tracks if id(track) in kept], notes
 
 
 def _without_phantoms(
@@ -194,16 +203,15 @@ def _without_phantoms(
     tracks: list[np.ndarray],
     config: PreprocessConfig,
     least: int,
-    notes: list[str],
-) -> list[np.ndarray]:
+) -> tuple[list[np.ndarray], Notes]:
     """Drop tracks that are no person, the shortest first, while more than ``least`` remain."""
-    kept = list(tracks)
+    kept, notes = list(tracks), []
     for track in sorted(tracks, key=len):
         fault = _phantom(raw, track, config.min_track) if len(kept) > least else ""
         if fault:
             kept = [other for other in kept if other is not track]
             notes.append(f"phantom dropped: {fault}")
-    return kept
+    return kept, notes
 
 
 def _phantom(raw: RawBodies, track: np.ndarray, min_track: int) -> str:
@@ -235,26 +243,27 @@ def _motion(raw: RawBodies, track: np.ndarray) -> float:
 
 
 def _placed(
-    raw: RawBodies, tracks: list[np.ndarray], config: PreprocessConfig, notes: list[str]
-) -> np.ndarray:
+    raw: RawBodies, tracks: list[np.ndarray], config: PreprocessConfig
+) -> tuple[np.ndarray, Notes]:
     """Put the tracks into (M, T, V, 3), with only the frames that hold one of them."""
     bodies = np.full((len(tracks), raw.frames, *raw.xyz.shape[1:]), np.nan)
+    notes: Notes = []
     for body, track in zip(bodies, tracks, strict=True):
-        body[raw.frame[track]] = _trusted_joints(raw, track, config.min_joint_state, notes)
+        body[raw.frame[track]], mended = _trusted_joints(raw, track, config.min_joint_state)
+        notes += mended
     kept: np.ndarray = np.any(present(bodies), axis=0)
     lost = len(kept) - np.count_nonzero(kept)
     if not lost:
-        return bodies
-    _note(notes, "frames without a body dropped", lost)
-    return bodies[:, kept]
+        return bodies, notes
+    return bodies[:, kept], [*notes, *_counted("frames without a body dropped", lost)]
 
 
-def _trusted_joints(raw: RawBodies, track: np.ndarray, least: int, notes: list[str]) -> np.ndarray:
+def _trusted_joints(raw: RawBodies, track: np.ndarray, least: int) -> tuple[np.ndarray, Notes]:
     """Return the track's positions, joints of a lower tracking state taken from other frames."""
     xyz = raw.xyz[track]
     trusted = raw.state[track] >= least
     if least == 0 or trusted.all():
-        return xyz
+        return xyz, []
     xyz, frame = xyz.copy(), raw.frame[track]
     mended = 0
     for joint in np.flatnonzero(~trusted.all(axis=0)):
@@ -264,34 +273,33 @@ def _trusted_joints(raw: RawBodies, track: np.ndarray, least: int, notes: list[s
             for axis in range(3):
                 values = xyz[:, joint, axis]
                 values[~good] = np.interp(frame[~good], frame[good], values[good])
-    _note(notes, "joints taken from other frames", mended)
-    return xyz
+    return xyz, _counted("joints taken from other frames", mended)
 
 
-def _bridge(bodies: np.ndarray, max_gap: int, notes: list[str]) -> None:
-    """Fill, in place, gaps of one body with a straight line; say which stay open."""
+def _bridged(bodies: np.ndarray, max_gap: int) -> tuple[np.ndarray, Notes]:
+    """Fill short gaps of one of two bodies with a straight line; say which stay open."""
     there = present(bodies)
-    if there.all():
-        return
+    if len(bodies) < 2 or there.all():
+        return bodies, []
+    bodies, notes = bodies.copy(), []
     for number, (body, seen) in enumerate(zip(bodies, there, strict=True), 1):
         frames = np.flatnonzero(seen)
-        gaps = [(a, b) for a, b in zip(frames[:-1], frames[1:], strict=True) if b - a > 1]
+        pairs = zip(frames[:-1], frames[1:], strict=True)
+        gaps = [(int(a), int(b)) for a, b in pairs if 1 < b - a <= max_gap + 1]
         for before, after in gaps:
-            if after - before - 1 <= max_gap:
-                weight = (np.arange(before + 1, after) - before) / (after - before)
-                way = body[after] - body[before]
-                body[before + 1 : after] = body[before] + weight[:, None, None] * way
-        bridged = sum(
-            after - before - 1 for before, after in gaps if after - before - 1 <= max_gap
-        )
-        _note(notes, f"frames of body {number} bridged", bridged)
+            weight = (np.arange(before + 1, after) - before) / (after - before)
+            way = body[after] - body[before]
+            body[before + 1 : after] = body[before] + weight[:, None, None] * way
+        bridged = sum(after - before - 1 for before, after in gaps)
+        notes += _counted(f"frames of body {number} bridged", bridged)
         absent = len(seen) - len(frames) - bridged
-        _note(notes, f"frames without body {number}", absent)
+        notes += _counted(f"frames without body {number}", absent)
+    return bodies, notes
 
 
-def _note(notes: list[str], what: str, count: int | np.integer) -> None:
-    if count:
-        notes.append(f"{what} ({count})")
+def _counted(what: str, count: int | np.integer) -> Notes:
+    """Return the note that something was done so many times; none for no time."""
+    return [f"{what} ({count})"] if count else []
 
 
 def summary(treatments: list[str]) -> Counter[str]:

@@ -201,7 +201,9 @@ def describe_source(found: Source) -> str:
     archives = {one.file.folder for one in found.recordings if one.file.offset >= 0}
     where = f", {_counted(len(archives), 'archive')} read in place" if archives else ""
     count = sum(one.count for one in found.recordings)
-    title = f" of {found.dataset.title}" if found.dataset else ""
+    known = found.dataset
+    own = known is not None and known.name == "custom"
+    title = " with classes of your own" if own else f" of {known.title}" if known else ""
     what = f"{_counted(count, 'recording')}{title} in {found.layout.name} layout"
     return f"{what}{where}{'; ' + said if said else ''}"
 

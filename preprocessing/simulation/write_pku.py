@@ -26,7 +26,7 @@ ALONE_S = 0.7  # the second person comes and goes this long before and after the
 
 
 @dataclass(frozen=True)
-class Recording:
+class StagedRecording:
     """One performer's recording: its number (from 1) and its (class id, repetition) in order."""
 
     number: int
@@ -34,7 +34,7 @@ class Recording:
     programme: tuple[tuple[int, int], ...]
 
 
-Job = tuple[Path, SimulateConfig, list[str], Recording, int]
+Job = tuple[Path, SimulateConfig, list[str], StagedRecording, int]
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,20 @@ class Scene:
     labels: list[tuple[int, int, int]]
 
 
-def recordings(config: SimulateConfig, classes: int) -> list[Recording]:
+def recordings(config: SimulateConfig, classes: int) -> list[StagedRecording]:
     """Return which performer does what in which recording; the order of actions is random."""
-    found: list[Recording] = []
+    found: list[StagedRecording] = []
     for person in range(1, config.performers + 1):
         todo = [(c, r) for r in range(1, config.repetitions + 1) for c in range(1, classes + 1)]
         order = stream(config.seed, "programme", person).permutation(len(todo))
         parts = np.array_split(order, -(-len(todo) // ACTIONS))
         for part in parts:
             programme = tuple(todo[i] for i in part)
-            found.append(Recording(len(found) + 1, person, programme))
+            found.append(StagedRecording(len(found) + 1, person, programme))
     return found
 
 
-def scene(recording: Recording, config: SimulateConfig, classes: Sequence[str]) -> Scene:
+def scene(recording: StagedRecording, config: SimulateConfig, classes: Sequence[str]) -> Scene:
     """Return the true motion of a whole recording: rest, action, rest, ... rest.
 
     Between two actions the performer goes from the last pose to the next first pose with bones
@@ -122,7 +122,9 @@ def _add_partner(room: Array, present: np.ndarray, clip: Array, start: int) -> N
     present[1, start - around : start + frames + around] = True
 
 
-def seen_frames(scene: Scene, config: SimulateConfig, recording: Recording, camera: int) -> Array:
+def seen_frames(
+    scene: Scene, config: SimulateConfig, recording: StagedRecording, camera: int
+) -> Array:
     """Return the joints (T, 2, 25, 3) one camera records of a scene, faults and all."""
     rng = stream(config.seed, "sensor recording", recording.number, camera)
     setup = 1 + (recording.performer - 1) % config.setups
@@ -173,7 +175,7 @@ def write(
     return files
 
 
-def file_name(recording: Recording, camera: int) -> str:
+def file_name(recording: StagedRecording, camera: int) -> str:
     """Return the name of a recording's files without ``.txt``, such as 0007-L."""
     return f"{recording.number:04d}-{VIEW[camera]}"
 

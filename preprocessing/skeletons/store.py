@@ -146,6 +146,11 @@ class SkeletonFile:
             values = self._file[name]
             return values.asstr()[:] if values.dtype.kind == "O" else values[:]
 
+    @property
+    def has_place(self) -> bool:
+        """Whether the file says where bodies were before they were centred and turned."""
+        return "place" in self._file
+
     def place(self, rows: np.ndarray) -> np.ndarray | None:
         """Return where the bodies of clips were before they were centred and turned.
 
@@ -163,7 +168,7 @@ class SkeletonFile:
         """
         order = np.argsort(rows, kind="stable")
         with damage_said(self.path, EXPECTED):
-            if "place" not in self._file:
+            if not self.has_place:
                 return None
             read = self._file["place"][np.asarray(rows)[order]]
         found = np.empty_like(read)

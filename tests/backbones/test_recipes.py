@@ -52,7 +52,7 @@ def test_what_is_given_counts_before_the_recipe():
 
 
 def test_details_of_no_augmentation_are_refused():
-    with pytest.raises(InputError, match="--augment-turn: nothing is augmented .*add --augment"):
+    with pytest.raises(InputError, match="--augment-turn without effect .*add --augment"):
         resolve_recipe("paper", {"augment_turn": 10.0})
 
 

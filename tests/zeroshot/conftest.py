@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from smie_pipe.backbones.features.store import FeatureSet, write_features
+from smie_pipe.backbones.features.store import FeatureFile, FeatureSet, write_features
 from smie_pipe.zeroshot.config import TextSource
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
@@ -26,10 +26,40 @@ class SmallStudy:
     texts: dict[TextSource, ClassTexts]
     sets: dict[str, FeatureSet]
 
+    @property
+    def files(self) -> dict[str, FeatureFile]:
+        """The features as ``run_experiments`` takes them."""
+        return {split: FeatureFile(path) for split, path in self.features.items()}
+
     def rewrite(self, split: str, **changed) -> None:
         """Write a split's features again with some fields changed."""
         self.sets[split] = replace(self.sets[split], **changed)
         write_features(self.features[split], self.sets[split])
+
+
+def text_head(v, label, sentence) -> dict[str, torch.Tensor]:
+    """Return a text head by least squares, as training a backbone with one would leave it."""
+    texts = torch.nn.functional.normalize(torch.as_tensor(sentence).float(), dim=1)
+    v, label = torch.as_tensor(v).float(), torch.as_tensor(label)
+    x = torch.cat([v, torch.ones(len(v), 1)], 1).double()
+    target = (texts - texts.mean(0)).double()[label]
+    ridge = x.T @ x + 1e-3 * len(x) * torch.eye(x.shape[1])
+    found = torch.linalg.solve(ridge, x.T @ target).float().T
+    return {
+        "weight": found[:, :-1].contiguous(), "bias": found[:, -1].contiguous(),
+        "texts": texts, "centre": texts.mean(0),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def with_head():
+    """Return what adds a text head to training data."""
+
+    def add(data):
+        head = text_head(data.v, data.label, data.texts.sentence)
+        return replace(data, head=head)
+
+    return add
 
 
 @pytest.fixture
@@ -50,14 +80,14 @@ def small_study(tmp_path):
         )
         for split, labels in unseen.items():
             study.features[split] = study.run_dir / split / "features.h5"
-            study.sets[split] = _features(split, labels, prototypes, noise, rng)
+            study.sets[split] = _features(split, labels, prototypes, noise, rng, words)
             study.rewrite(split)
         return study
 
     return build
 
 
-def _features(split, unseen, prototypes, noise, rng) -> FeatureSet:
+def _features(split, unseen, prototypes, noise, rng, words) -> FeatureSet:
     label, part = [], []
     for k in range(CLASSES):
         for number, (name, count) in enumerate(CLIPS.items()):
@@ -67,6 +97,9 @@ def _features(split, unseen, prototypes, noise, rng) -> FeatureSet:
     label = np.array(label)
     v = prototypes[label] + noise * rng.normal(size=(len(label), WIDTH))
     masked = v + 0.3 * rng.normal(size=v.shape)
+    seen = [k for k in range(CLASSES) if k not in unseen]
+    trains = np.array(part) == 0
+    head = text_head(v[trains], np.searchsorted(seen, label[trains]), words[seen])
     return FeatureSet(
         v=v.astype(np.float32),
         v_masked=masked.astype(np.float32),
@@ -74,7 +107,8 @@ def _features(split, unseen, prototypes, noise, rng) -> FeatureSet:
         row=np.arange(len(label)) + 100,
         part=np.array(part, np.int8),
         class_names=[f"action {k}" for k in range(CLASSES)],
-        seen=[k for k in range(CLASSES) if k not in unseen],
+        seen=seen,
         unseen=sorted(unseen),
         attrs={"dataset": "custom", "split": split, "backbone": "stgcn", "protocol": "xsub"},
+        made={f"text_head.{name}": t.numpy() for name, t in head.items()},
     )

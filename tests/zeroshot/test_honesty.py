@@ -14,6 +14,8 @@ from smie_pipe.zeroshot.methods.registry import METHODS, method_class, method_op
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.training.held_out import Choice, choose
 from smie_pipe.zeroshot.training.train import seen_training_data, train
+from smie_pipe.zeroshot.training.trainer import Trainer
+from smie_pipe.zeroshot.trials import trial
 from smie_pipe.zeroshot.trials.experiment import run_experiments
 
 CPU = torch.device("cpu")
@@ -49,7 +51,7 @@ def _trained(method, select, features, texts):
     options, epochs, choice = _options(method), None, None
     data = seen_training_data(features, texts)
     if select == "held-out":
-        choice = choose(method, options, data, share=0.25, folds=1, seed=1, device=CPU)
+        choice = choose(Trainer(method, 1, CPU), options, data, share=0.25, folds=1)
         options, epochs = choice.options, choice.epochs
     model = method_class(method)(**options)
     history = list(train(model, data, seed=1, device=CPU, epochs=epochs))
@@ -84,15 +86,13 @@ def test_gamma_and_gate_do_not_see_unseen_clips_or_texts(method, small_study):
     def calibrated(features, texts):
         data = seen_training_data(features, texts)
         return calibrate(
-            method,
+            Trainer(method, 0, CPU),
             _options(method),
             2,
             data,
             ways="both",
             unseen_classes=3,
             folds=2,
-            seed=0,
-            device=CPU,
         )
 
     torch.set_num_threads(1)
@@ -121,7 +121,7 @@ def test_the_whole_run_chooses_and_trains_the_same(select, small_study):
         gzsl="both",
         also_optimistic=True,
     )
-    clean = run_experiments(study.features, study.run_dir, config, texts=study.texts, run=ONE)
+    clean = run_experiments(study.files, study.run_dir, config, texts=study.texts, run=ONE)
     before = _histories(study.run_dir)
     study = small_study()
     rng = np.random.default_rng(2)
@@ -130,7 +130,7 @@ def test_the_whole_run_chooses_and_trains_the_same(select, small_study):
     _permuted(features, rng)
     features.v[features.part == 2] /= 1e15
     study.rewrite("fold-1")
-    found = run_experiments(study.features, study.run_dir, config, texts=study.texts, run=ONE)
+    found = run_experiments(study.files, study.run_dir, config, texts=study.texts, run=ONE)
     assert _histories(study.run_dir) == before
     assert [r.chosen for r in found.entries] == [r.chosen for r in clean.entries]
     assert [_gammas(r) for r in found.entries] == [_gammas(r) for r in clean.entries]
@@ -151,17 +151,17 @@ def _histories(run_dir):
 def test_the_optimistic_figure_is_of_every_epoch_not_of_those_up_to_the_chosen_one(
     small_study, monkeypatch
 ):
-    def stop_at_two(spec, options, data, **_):
+    def stop_at_two(trainer, options, data, **_):
         return Choice(dict(options), 2, 0.5, 0.5, {})
 
     rising = iter(np.linspace(0, 1, 5))
     monkeypatch.setattr("smie_pipe.zeroshot.trials.trial.choose", stop_at_two)
-    monkeypatch.setattr("smie_pipe.zeroshot.trials.trial._accuracy", lambda *_: next(rising))
+    monkeypatch.setattr(trial._Test, "accuracy", lambda *_: next(rising))
     study = small_study()
     config = ZeroShotConfig(
         method=("smie:hidden1=16:hidden2=8",), epochs=5, select="held-out", also_optimistic=True
     )
-    found = run_experiments(study.features, study.run_dir, config, texts=study.texts, run=ONE)
+    found = run_experiments(study.files, study.run_dir, config, texts=study.texts, run=ONE)
     assert found.entries[0].epochs == 2
     assert found.entries[0].optimistic == {"accuracy": 1.0, "epoch": 5}
 
@@ -172,7 +172,7 @@ def test_looking_at_the_optimistic_figure_changes_no_result(small_study):
         config = ZeroShotConfig(
             method=("smie:hidden1=16:hidden2=8:batch=64",), epochs=4, also_optimistic=also
         )
-        return run_experiments(study.features, study.run_dir, config, texts=study.texts, run=ONE)
+        return run_experiments(study.files, study.run_dir, config, texts=study.texts, run=ONE)
 
     plain, with_optimistic = run(False).entries[0], run(True).entries[0]
     assert plain.confusion == with_optimistic.confusion

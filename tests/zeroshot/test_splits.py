@@ -64,6 +64,40 @@ def test_a_list_is_sorted_and_names_its_folder():
     assert (split.unseen, split.name, split.dataset) == ((3, 5, 12), "unseen-3-5-12", "custom")
 
 
+OWN = ["throw", "carry, with both hands", "walk", "sit down", "carry"]
+
+
+@pytest.mark.parametrize(
+    "spec, unseen",
+    [
+        ("unseen:throw,walk", (0, 2)),
+        ("unseen: Walk , THROW", (0, 2)),
+        ("unseen:carry, with both hands,walk", (1, 2)),
+        ("unseen:carry,walk", (2, 4)),
+        ("ids:7,3", (0, 2)),
+        ("ids:A007,a3", (0, 2)),
+        ("unseen:A003,A007", (0, 2)),
+        ("labels:0,2", (0, 2)),
+        ("unseen:0,2", (0, 2)),
+    ],
+)
+def test_classes_go_by_name_by_number_in_the_files_or_by_label(spec, unseen):
+    (split,) = resolve(spec, "custom", OWN, class_ids=[3, 5, 7, 9, 11])
+    assert split.unseen == unseen
+    assert split.name == "unseen-" + "-".join(map(str, unseen))
+
+
+@pytest.mark.parametrize("spec", ["unseen:3,A005", "ids:throw", "ids:4", "unseen:throw,trow"])
+def test_what_is_no_class_is_refused(spec):
+    with pytest.raises(InputError, match="ids|as files carry"):
+        resolve(spec, "custom", OWN, class_ids=[3, 5, 7, 9, 11])
+
+
+def test_the_numbers_of_a_known_dataset_are_known():
+    (split,) = found("ids:A001,60", "ntu60")
+    assert split.unseen == (0, 59)
+
+
 def test_a_long_list_has_a_short_name_of_its_own():
     (one,) = found("unseen:" + ",".join(map(str, range(13))))
     (two,) = found("unseen:" + ",".join(map(str, range(1, 14))))
@@ -121,8 +155,11 @@ def test_own_file_of_splits(tmp_path):
         ("ntu60-smie", "custom", "none by name"),
         ("unseen:3,27,99", "custom", "labels 27, 99 are outside 0..26"),
         ("unseen:3,4,3", "custom", "labels given twice: 3"),
-        ("unseen:", "custom", "expected labels from 0"),
-        ("unseen:clapping", "custom", "expected labels from 0"),
+        ("unseen:", "custom", "unknown class ''"),
+        ("labels:a", "custom", "expected labels from 0"),
+        ("ids:0", "ntu60", "numbers of classes as files carry them (1 to 60, or A001), found '0'"),
+        ("ids:3", "custom", "give their names"),
+        ("unseen:clappin", "custom", "unknown class 'clappin'"),
         ("unseen:" + ",".join(map(str, range(27))), "custom", "0 of 27 classes would be seen"),
         ("unseen:" + ",".join(map(str, range(26))), "custom", "1 of 27 classes would be seen"),
         ("random:5", "custom", "random:K:SEED:COUNT"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,13 +9,14 @@ import numpy as np
 import torch
 
 from smie_pipe.backbones.features.store import FeatureSet
-from smie_pipe.zeroshot.gzsl.gate import Clues, Gate, SeenClassifier, clues, fit_gate
-from smie_pipe.zeroshot.gzsl.stacking import Contest, at, contest, curve, joined
+from smie_pipe.zeroshot.gzsl.gate import Gate, GateInputs, SeenClassifier, fit_gate, gate_inputs
+from smie_pipe.zeroshot.gzsl.stacking import Margins, at, curve, joined, margins_of
 from smie_pipe.zeroshot.methods.base import Method, TrainingData
 from smie_pipe.zeroshot.methods.registry import method_class
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.training.held_out import Division, divide
-from smie_pipe.zeroshot.training.train import of_clips, train
+from smie_pipe.zeroshot.training.train import of_clips
+from smie_pipe.zeroshot.training.trainer import Trainer, scores_of
 
 RESERVE = 0.2
 """Share of the kept classes' clips that is not trained on, to play seen test clips."""
@@ -37,7 +37,7 @@ class Calibration:
 
 
 def calibrate(
-    spec: str,
+    trainer: Trainer,
     options: dict[str, Any],
     epochs: int,
     data: TrainingData,
@@ -45,9 +45,6 @@ def calibrate(
     ways: Ways,
     unseen_classes: int,
     folds: int,
-    seed: int,
-    device: torch.device,
-    stop: Callable[[], bool] = lambda: False,
 ) -> Calibration:
     """Choose gamma, and fit the gate, on classes held out of the seen ones.
 
@@ -59,10 +56,12 @@ def calibrate(
 
     Parameters
     ----------
-    spec, options, epochs
+    trainer, options, epochs
         The method as it is trained on all seen classes.
     data
         Training clips of the seen classes, all that is looked at.
+    ways
+        Whether the gate is fitted too.
     unseen_classes
         How many classes are unseen in the test. As many are held out (half of the seen ones at
         most): the best of more scores is higher, and gamma depends on it.
@@ -72,65 +71,57 @@ def calibrate(
     Notes
     -----
     The backbone has learnt from all these clips, those of the held-out classes too, so both
-    sides look easier here than in the test. Where test performers are new, seen clips lead by
-    less than here, and gamma may come out too large: H in the test is then below ``held_out``.
+    sides look easier here than in the test. Where test performers are new, the margin of seen
+    clips is smaller than here, and gamma may come out too large: H in the test is then below
+    ``held_out``.
     """
     held = min(unseen_classes, len(data.texts) // 2)
-    cheap = bool(getattr(method_class(spec), "cheap_refit", False))
-    contests: list[Contest] = []
-    clue_sets: list[Clues] = []
+    cheap = bool(getattr(method_class(trainer.spec), "cheap_refit", False))
+    margins: list[Margins] = []
+    inputs: list[GateInputs] = []
     if cheap:
         groups = max(folds, min(MOST_GROUPS, -(-len(data.texts) // max(2, held))))
-        for division in divide(len(data.texts), held, groups, seed):
-            contests.append(_left_out_contest(spec, options, data, division, seed, device, stop))
-    for division in divide(len(data.texts), held, folds, seed):
+        for division in divide(len(data.texts), held, groups, trainer.seed):
+            margins.append(_left_out_margins(trainer, options, data, division))
+    for division in divide(len(data.texts), held, folds, trainer.seed):
         if cheap and ways == "stacking":
             break
-        trial = _Trial(data, division, seed)
-        method = method_class(spec)(**options)
-        for _ in train(method, trial.train, epochs=epochs, seed=seed, device=device, stop=stop):
-            pass
-        scores = method.score(trial.v.to(device), data.texts.to(device)).numpy()
+        part = _Part(data, division, trainer.seed)
+        method = trainer.trained(options, part.train, epochs)
+        v, texts = part.v.to(trainer.device), data.texts.to(trainer.device)
+        scores = scores_of(method, v, texts).numpy()
         if not cheap:
-            contests.append(contest(scores, trial.truth, trial.unseen))
+            margins.append(margins_of(scores, part.truth, part.unseen))
         if ways != "stacking":
-            seen = SeenClassifier(trial.train.v.numpy(), trial.train_label)
-            clue_sets.append(
-                clues(scores, seen.logits(trial.v.numpy()), trial.truth, trial.unseen)
+            seen = SeenClassifier(part.train.v.numpy(), part.train_label)
+            inputs.append(
+                gate_inputs(scores, seen.logits(part.v.numpy()), part.truth, part.unseen)
             )
-    both = joined(contests)
-    gamma = curve(both).best_gamma()
-    gate = fit_gate(joined(clue_sets), unseen_classes) if clue_sets else None
-    return Calibration(gamma, gate, at(both, gamma))
+    pooled = joined(margins)
+    gamma = curve(pooled).best_gamma()
+    gate = fit_gate(joined(inputs), unseen_classes) if inputs else None
+    return Calibration(gamma, gate, at(pooled, gamma))
 
 
-def _left_out_contest(
-    spec: str,
-    options: dict[str, Any],
-    data: TrainingData,
-    division: Division,
-    seed: int,
-    device: torch.device,
-    stop: Callable[[], bool],
-) -> Contest:
-    """Return the contest of a division in which every clip is scored by a model without it."""
+def _left_out_margins(
+    trainer: Trainer, options: dict[str, Any], data: TrainingData, division: Division
+) -> Margins:
+    """Return the margins of a division in which every clip is scored by a model without it."""
     label = data.label.numpy()
     unseen = np.isin(np.arange(len(data.texts)), division.held)
-    held, fold = unseen[label], fold_of_clips(label, CLIP_FOLDS, seed)
+    held, fold = unseen[label], fold_of_clips(label, CLIP_FOLDS, trainer.seed)
     place = torch.full((len(data.texts),), -1)
     place[list(division.kept)] = torch.arange(len(division.kept))
-    texts = data.texts.to(device)
+    texts = data.texts.to(trainer.device)
     tested, scores = [], []
     for k in range(CLIP_FOLDS):
         keep = torch.as_tensor(~held & (fold != k))
-        method = method_class(spec)(**options)
-        training = of_clips(data, keep, place, division.kept)
-        for _ in train(method, training, seed=seed, device=device, stop=stop):
-            pass
+        method = trainer.trained(options, of_clips(data, keep, place, division.kept))
         rows = np.flatnonzero((~held & (fold == k)) | (held & (k == 0)))
         tested.append(rows)
-        scores.append(method.score(data.v[torch.as_tensor(rows)].to(device), texts).numpy())
-    return contest(np.concatenate(scores), label[np.concatenate(tested)], unseen)
+        v = data.v[torch.as_tensor(rows)].to(trainer.device)
+        scores.append(scores_of(method, v, texts).numpy())
+    return margins_of(np.concatenate(scores), label[np.concatenate(tested)], unseen)
 
 
 def fold_of_clips(label: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -144,7 +135,7 @@ def fold_of_clips(label: np.ndarray, folds: int, seed: int) -> np.ndarray:
     return fold
 
 
-class _Trial:
+class _Part:
     """Training clips, and test clips of kept and of held-out classes, by one division.
 
     The method is given the kept classes only; scores are against all seen classes.
@@ -206,8 +197,8 @@ def generalised(
     place = {label: column for column, label in enumerate(classes)}
     truth = np.array([place[label] for part in tests for label in part.label.tolist()])
     candidates = texts.take(classes).to(device)
-    scores = method.score(torch.as_tensor(v).to(device), candidates).numpy()
-    found = contest(scores, truth, unseen)
+    scores = scores_of(method, torch.as_tensor(v).to(device), candidates).numpy()
+    found = margins_of(scores, truth, unseen)
     steps = curve(found)
     figures: dict[str, Any] = {
         "plain": at(found, 0.0),
@@ -219,6 +210,6 @@ def generalised(
     if calibration.gate is not None:
         seen = SeenClassifier(data.v.numpy(), data.label.numpy())
         gate = calibration.gate
-        gated = gate.contest(clues(scores, seen.logits(v), truth, unseen))
+        gated = gate.margins(gate_inputs(scores, seen.logits(v), truth, unseen))
         figures["gate"] = at(gated, gate.threshold) | {"temperature": gate.temperature}
     return figures

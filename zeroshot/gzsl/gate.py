@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smie_pipe.zeroshot.gzsl.stacking import Array, Contest, at, best_within, curve
+from smie_pipe.zeroshot.gzsl.stacking import Array, Margins, at, best_within, curve
 
 TEMPERATURES = (0.5, 1.0, 2.0, 4.0)
 """Grid of the seen classifier's temperature for the gate."""
@@ -18,7 +18,7 @@ TOP = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Clues:
+class GateInputs:
     """What the gate looks at.
 
     Zero-shot scores (N, Ku) of the unseen classes, the seen classifier's logits (N, Ks), and
@@ -32,7 +32,7 @@ class Clues:
     is_seen: Array
 
 
-def clues(scores: Array, seen_logits: Array, truth: Array, unseen: Array) -> Clues:
+def gate_inputs(scores: Array, seen_logits: Array, truth: Array, unseen: Array) -> GateInputs:
     """Return what the gate sees of N clips.
 
     Parameters
@@ -42,11 +42,11 @@ def clues(scores: Array, seen_logits: Array, truth: Array, unseen: Array) -> Clu
     seen_logits
         The seen classifier's, a column per seen class in the order of the columns, (N, Ks).
     truth, unseen
-        As for ``contest``.
+        As for ``margins_of``.
     """
     seen_is = np.flatnonzero(~unseen)[seen_logits.argmax(1)]
     _, unseen_is = best_within(scores, unseen)
-    return Clues(
+    return GateInputs(
         scores[:, unseen], seen_logits, seen_is == truth, unseen_is == truth, ~unseen[truth]
     )
 
@@ -68,13 +68,13 @@ class Gate:
     bias: float
     threshold: float
 
-    def contest(self, c: Clues) -> Contest:
-        """Return the contest with the gate's log-odds of "seen" as the lead."""
+    def margins(self, c: GateInputs) -> Margins:
+        """Return the gate's log-odds of "seen" as the margin of seen classes."""
         x = _looks(c, self.scale, self.temperature, self.top)
-        return Contest(x @ self.weight + self.bias, c.right_if_seen, c.right_if_unseen, c.is_seen)
+        return Margins(x @ self.weight + self.bias, c.right_if_seen, c.right_if_unseen, c.is_seen)
 
 
-def fit_gate(c: Clues, unseen_classes: int) -> Gate:
+def fit_gate(c: GateInputs, unseen_classes: int) -> Gate:
     """Fit the gate on held-out classes: weights, then threshold and temperature by H.
 
     Parameters
@@ -93,21 +93,21 @@ def fit_gate(c: Clues, unseen_classes: int) -> Gate:
     scale = float(c.unseen_scores.std()) or 1.0
     return max(
         (_fit_at(c, scale, temperature, top) for temperature in TEMPERATURES),
-        key=lambda gate: at(gate.contest(c), gate.threshold)["H"],
+        key=lambda gate: at(gate.margins(c), gate.threshold)["H"],
     )
 
 
-def _fit_at(c: Clues, scale: float, temperature: float, top: int) -> Gate:
+def _fit_at(c: GateInputs, scale: float, temperature: float, top: int) -> Gate:
     from sklearn.linear_model import LogisticRegression
 
     x = _looks(c, scale, temperature, top)
     fitted = LogisticRegression(class_weight="balanced", max_iter=1000).fit(x, c.is_seen)
     gate = Gate(scale, temperature, top, fitted.coef_[0], float(fitted.intercept_[0]), 0.0)
-    threshold = curve(gate.contest(c)).best_gamma()
+    threshold = curve(gate.margins(c)).best_gamma()
     return Gate(scale, temperature, top, gate.weight, gate.bias, threshold)
 
 
-def _looks(c: Clues, scale: float, temperature: float, top: int) -> Array:
+def _looks(c: GateInputs, scale: float, temperature: float, top: int) -> Array:
     """Return the sorted top probabilities of the zero-shot and of the seen side, (N, 2 top)."""
     return np.concatenate(
         [

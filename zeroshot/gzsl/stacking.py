@@ -22,15 +22,15 @@ PerClip = TypeVar("PerClip")
 
 
 @dataclass(frozen=True, eq=False)
-class Contest:
-    """For each of N clips: how far seen leads unseen, and whether either side names it rightly.
+class Margins:
+    """For each of N clips: how far seen margins unseen, and whether either side names it rightly.
 
-    ``lead`` is the best seen score minus the best unseen one; ``right_if_seen`` whether the
+    ``margin`` is the best seen score minus the best unseen one; ``right_if_seen`` whether the
     answer is right when a seen class is given, ``right_if_unseen`` when an unseen one is;
     ``is_seen`` whether the clip is of a seen class.
     """
 
-    lead: Array
+    margin: Array
     right_if_seen: Array
     right_if_unseen: Array
     is_seen: Array
@@ -43,8 +43,8 @@ class Contest:
             )
 
 
-def contest(scores: Array, truth: Array, unseen: Array) -> Contest:
-    """Return the contest between seen and unseen classes by one method's scores.
+def margins_of(scores: Array, truth: Array, unseen: Array) -> Margins:
+    """Return how far seen classes score above unseen ones, by one method's scores.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def contest(scores: Array, truth: Array, unseen: Array) -> Contest:
     """
     seen_best, seen_is = best_within(scores, ~unseen)
     unseen_best, unseen_is = best_within(scores, unseen)
-    return Contest(seen_best - unseen_best, seen_is == truth, unseen_is == truth, ~unseen[truth])
+    return Margins(seen_best - unseen_best, seen_is == truth, unseen_is == truth, ~unseen[truth])
 
 
 def best_within(scores: Array, allowed: Array) -> tuple[Array, Array]:
@@ -97,7 +97,7 @@ class Curve:
 
 
 def joined(parts: Sequence[PerClip]) -> PerClip:
-    """Return the clips of several contests, or several sets of clues, as one."""
+    """Return the clips of several parts, margins or gate inputs, as one."""
     names = [field.name for field in fields(parts[0])]
     return type(parts[0])(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
@@ -108,25 +108,25 @@ def harmonic(S: Array | float, U: Array | float) -> Array:
     return np.where(total > 0, 2 * np.multiply(S, U) / np.where(total > 0, total, 1), 0.0)
 
 
-def curve(c: Contest) -> Curve:
-    """Return S and U over all gamma: a clip is given a seen class where its lead is >= gamma.
+def curve(c: Margins) -> Curve:
+    """Return S and U over all gamma: a clip is given a seen class where its margin is >= gamma.
 
-    Both change only where gamma passes a clip's lead, so one value between each two leads
+    Both change only where gamma passes a clip's margin, so one value between each two margins
     (and one beyond either end) is every case there is. N log N.
     """
-    leads = np.unique(c.lead)
-    middle = (leads[:-1] + leads[1:]) / 2
-    gamma = np.concatenate([[leads[0] - 1], middle, [leads[-1] + 1]])
-    won = np.sort(c.lead[c.is_seen & c.right_if_seen])
-    freed = np.sort(c.lead[~c.is_seen & c.right_if_unseen])
-    S = (len(won) - np.searchsorted(won, gamma)) / c.is_seen.sum()
-    U = np.searchsorted(freed, gamma) / (~c.is_seen).sum()
+    margins = np.unique(c.margin)
+    middle = (margins[:-1] + margins[1:]) / 2
+    gamma = np.concatenate([[margins[0] - 1], middle, [margins[-1] + 1]])
+    kept = np.sort(c.margin[c.is_seen & c.right_if_seen])
+    released = np.sort(c.margin[~c.is_seen & c.right_if_unseen])
+    S = (len(kept) - np.searchsorted(kept, gamma)) / c.is_seen.sum()
+    U = np.searchsorted(released, gamma) / (~c.is_seen).sum()
     return Curve(gamma, S, U)
 
 
-def at(c: Contest, gamma: float) -> dict[str, float]:
+def at(c: Margins, gamma: float) -> dict[str, float]:
     """Return S, U and H for one gamma."""
-    seen = c.lead >= gamma
+    seen = c.margin >= gamma
     right = np.where(seen, c.right_if_seen, c.right_if_unseen)
     S, U = float(right[c.is_seen].mean()), float(right[~c.is_seen].mean())
     return {"gamma": float(gamma), "S": S, "U": U, "H": float(harmonic(S, U))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -31,6 +31,9 @@ class TrainingData:
         Row of ``texts`` for each clip, shape (N,).
     texts
         Texts of the seen classes, and of no others.
+    head
+        The text head that was trained with the backbone, as tensors by name
+        (``smie_pipe.backbones.weights.load_text_head``); only the method ``align`` reads it.
 
     Raises
     ------
@@ -43,6 +46,7 @@ class TrainingData:
     v_masked: Tensor | None
     label: Tensor
     texts: ClassTexts
+    head: Mapping[str, Tensor] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "v", _float_tensor(self.v))

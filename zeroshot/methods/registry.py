@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ class Entry:
         It is one of ``--method all``.
     without_masks
         The method that stands for it where features hold no masked clips; empty if it needs none.
+    text_head
+        It needs features of a backbone with a text head.
     ablation_of
         The method that this one is with a part left out.
     """
@@ -48,6 +51,7 @@ class Entry:
     only_words: bool = False
     in_all: bool = True
     without_masks: str = ""
+    text_head: bool = False
     ablation_of: str = ""
 
 
@@ -63,6 +67,7 @@ METHODS: dict[str, Entry] = {
     "cada-vae": Entry(f"{_HERE}.cadavae:CADAVAE", "CADA-VAE"),
     "synse": Entry(f"{_HERE}.cadavae:SynSE", "SynSE", **_WORDS),
     "ridge": Entry(f"{_HERE}.ridge:Ridge", "ridge regression"),
+    "align": Entry(f"{_HERE}.align:Align", "text head (ours)", in_all=False, text_head=True),
     "prototypes": Entry(f"{_HERE}.prototypes:Prototypes", "prototypes (ours)"),
 }
 """The methods, in the order of the tables. The only list there is: a method is added by a line."""
@@ -100,6 +105,11 @@ def reads_words(spec: str) -> bool:
     if spec in METHODS:
         return METHODS[spec].parts_of_speech
     return bool(getattr(method_class(spec), "parts_of_speech", False))
+
+
+def needs_text_head(spec: str) -> bool:
+    """Return whether a method serves only on features of a backbone with a text head."""
+    return spec in METHODS and METHODS[spec].text_head
 
 
 def method_class(spec: str) -> type:
@@ -150,8 +160,39 @@ def _load_file(path: Path) -> Any:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their own module up while it is executed
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except InputError:
+        raise
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError(
+            f"method file {path} cannot be loaded: {_from_file(error, path)}"
+        ) from error
     return module
+
+
+def own_traceback(error: BaseException, spec: str) -> str:
+    """Return the traceback of an error in a method, from the first line of its own file on."""
+    try:
+        file = inspect.getsourcefile(method_class(spec))
+    except (InputError, TypeError, OSError):
+        file = None
+    return _from_file(error, Path(file) if file else None)
+
+
+def _from_file(error: BaseException, file: Path | None) -> str:
+    trace = error.__traceback__
+    while trace is not None and file is not None:
+        if Path(trace.tb_frame.f_code.co_filename) == file:
+            break
+        trace = trace.tb_next
+    lines = traceback.format_exception(
+        type(error), error, trace or error.__traceback__, chain=False
+    )
+    if trace is None and isinstance(error, SyntaxError):
+        lines = traceback.format_exception_only(type(error), error)
+    return "".join(lines).rstrip()
 
 
 def method_name(spec: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
-from smie_pipe.backbones.features.store import read_features
+from smie_pipe.backbones.features.store import FeatureFile
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.zeroshot.config import LABELS
 from smie_pipe.zeroshot.methods.registry import family
@@ -28,7 +28,7 @@ Drawing = tuple[Path, list[Path], Callable[[], Figure]]
 """Where to, without suffix; the files it is made from; what draws it."""
 
 
-def draw(results: Results, features: Mapping[str, Path], seed: int = 0) -> list[Path]:
+def draw(results: Results, features: Mapping[str, FeatureFile], seed: int = 0) -> list[Path]:
     """Draw every figure the results give, as PNG and SVG; return what there is now.
 
     Per method and split, in ``SPLIT/VARIANT/``: ``confusion`` (counts of all seeds together),
@@ -147,14 +147,16 @@ def read_history(path: Path) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in rows] for name in rows[0] if name != "epoch"}
 
 
-def _of_features(results: Results, features: Mapping[str, Path], seed: int) -> Iterable[Drawing]:
-    for split, path in features.items():
-        yield results.run_dir / split / "tsne", [path], _map(split, path, seed)
+def _of_features(
+    results: Results, features: Mapping[str, FeatureFile], seed: int
+) -> Iterable[Drawing]:
+    for split, file in features.items():
+        yield results.run_dir / split / "tsne", [file.path], _map(split, file, seed)
 
 
-def _map(split: str, path: Path, seed: int) -> Callable[[], Figure]:
+def _map(split: str, file: FeatureFile, seed: int) -> Callable[[], Figure]:
     def make() -> Figure:
-        found = read_features(path)
+        found = file.arrays
         clips = found.take("unseen_test")
         title = f"t-SNE of the features of unseen clips, {split}"
         return figures.features_map(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.npy import read_npy
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 from smie_pipe.zeroshot.texts.models import TextModel
 from smie_pipe.zeroshot.texts.sentences import LABELS, verbs_and_nouns
@@ -130,7 +131,7 @@ def load_embeddings(path: Path, classes: int) -> np.ndarray:
         If the file is no .npy of numbers, or its shape is not (classes, D), or a row is zero or
         not finite; all faults in one message.
     """
-    rows = _load_npy(path)
+    rows = read_npy(path)
     if rows.ndim != 2 or rows.shape[0] != classes or rows.shape[1] < 2:
         raise InputError(
             f"{path}: expected embeddings of all {classes} classes of the dataset, shape "
@@ -170,21 +171,6 @@ def _ready_made(
             )
         rows |= {kind: load_embeddings(p, classes) for kind, p in beside.items()}
     return rows
-
-
-def _load_npy(path: Path) -> np.ndarray:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError):
-        # numpy's own message advises to read pickles
-        raise InputError(
-            f"{path}: expected a .npy file of numbers, found another format, a pickle or a cut "
-            "file; save it again with numpy.save"
-        ) from None
-    if not isinstance(loaded, np.ndarray) or loaded.dtype.kind not in "fiu":
-        found = getattr(loaded, "dtype", "an archive")
-        raise InputError(f"{path}: expected a .npy file of real numbers, found {found}")
-    return loaded
 
 
 def _class_means(rows: np.ndarray, texts: Sequence[Sequence[str]]) -> np.ndarray:

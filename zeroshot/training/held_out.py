@@ -11,17 +11,16 @@ are tidier than those of truly unseen ones. Undoing it would take a backbone per
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.base import TrainingData
-from smie_pipe.zeroshot.methods.registry import method_class
-from smie_pipe.zeroshot.training.train import Diverged, of_classes, train
+from smie_pipe.zeroshot.training.train import Diverged, of_classes
+from smie_pipe.zeroshot.training.trainer import Trainer, scores_of
 
 FACTORS: dict[str, tuple[float, ...]] = {
     "lr": (0.1, 1.0, 10.0),
@@ -89,43 +88,39 @@ def divide(classes: int, held: int, folds: int, seed: int) -> list[Division]:
 
 
 def choose(
-    spec: str,
+    trainer: Trainer,
     options: Mapping[str, Any],
     data: TrainingData,
     *,
     fixed: tuple[str, ...] = (),
     share: float,
     folds: int,
-    seed: int,
-    device: torch.device,
-    stop: Callable[[], bool] = lambda: False,
 ) -> Choice:
     """Choose the epoch, then learning rate, penalty and beta, one option after the other.
 
     Parameters
     ----------
-    spec, options
-        The method and all its options to start from.
+    trainer
+        The method; its seed is that of the groups too.
+    options
+        All the method's options to start from.
     data
         Training clips of the seen classes.
     fixed
         Options that stay as they are, because the user gave them.
     share, folds
         Share of the seen classes that is held out, and how many such groups are averaged over.
-    seed
-        Of the groups and of the trainings.
 
     Notes
     -----
     One option after the other (lr, alpha, beta) instead of every combination: 3 + 3 trainings a
     fold instead of 12, and beta matters little beside the learning rate.
     """
-    divisions = divide(len(data.texts), round(share * len(data.texts)), folds, seed)
+    divisions = divide(len(data.texts), round(share * len(data.texts)), folds, trainer.seed)
 
     def attempt(changed: Mapping[str, Any]) -> tuple[int, float]:
-        method = {**options, **changed}
         try:
-            curves = [_curve(spec, method, data, d, seed, device, stop) for d in divisions]
+            curves = [_curve(trainer, {**options, **changed}, data, d) for d in divisions]
         except Diverged:
             return 0, -1.0
         return _best_epoch(curves)
@@ -140,7 +135,9 @@ def choose(
             if found[1] > accuracy:
                 (epochs, accuracy), chosen[name] = found, value
     if not epochs:
-        raise Diverged(f"{spec}: every learning rate that was tried diverges; give a lower one")
+        raise Diverged(
+            f"{trainer.spec}: every learning rate that was tried diverges; give a lower one"
+        )
     chance = 1 / len(divisions[0].held)
     return Choice({**options, **chosen}, epochs, accuracy, chance, tried)
 
@@ -157,23 +154,16 @@ def _grids(
 
 
 def _curve(
-    spec: str,
-    options: Mapping[str, Any],
-    data: TrainingData,
-    division: Division,
-    seed: int,
-    device: torch.device,
-    stop: Callable[[], bool],
+    trainer: Trainer, options: Mapping[str, Any], data: TrainingData, division: Division
 ) -> dict[int, float]:
     """Train on the kept classes; return epoch -> accuracy on the held-out classes' clips."""
-    method = method_class(spec)(**options)
-    held = of_classes(data, division.held).to(device)
+    method = trainer.build(options)
+    held = of_classes(data, division.held).to(trainer.device)
     last = options.get("epochs")
     curve = {}
-    losses = train(method, of_classes(data, division.kept), seed=seed, device=device, stop=stop)
-    for epoch, _ in losses:
+    for epoch, _ in trainer.epochs(method, of_classes(data, division.kept)):
         if last is None or epoch in checkpoints(int(last)):
-            predicted = method.score(held.v, held.texts).argmax(1)
+            predicted = scores_of(method, held.v, held.texts).argmax(1)
             curve[epoch] = float((predicted == held.label.cpu()).float().mean())
     return curve
 

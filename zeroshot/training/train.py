@@ -7,13 +7,14 @@ classes, taken out here. Unseen clips, labels and texts are not in it, so they c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
 import torch
 
-from smie_pipe.backbones.features.store import FeatureSet
+from smie_pipe.backbones.features.store import Facts, FeatureSet
+from smie_pipe.backbones.text_head import PREFIX
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.base import Method, TrainingData
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
@@ -45,10 +46,21 @@ def seen_training_data(features: FeatureSet, texts: ClassTexts) -> TrainingData:
         None if masked is None else torch.as_tensor(masked),
         torch.as_tensor(label),
         texts.take(features.seen),
+        text_head(features),
     )
 
 
-def has_masked(features: FeatureSet) -> bool:
+def text_head(features: FeatureSet) -> dict[str, torch.Tensor] | None:
+    """Return the text head that was trained with the features' backbone, None without one."""
+    found = {
+        name.removeprefix(PREFIX): torch.as_tensor(array)
+        for name, array in features.made.items()
+        if name.startswith(PREFIX)
+    }
+    return found or None
+
+
+def has_masked(features: FeatureSet | Facts) -> bool:
     """Return whether the file holds features of masked clips.
 
     Features made elsewhere may have none; their ``v_masked`` is a copy of ``v``.
@@ -84,6 +96,7 @@ def of_clips(
         None if data.v_masked is None else data.v_masked[keep],
         label if place is None else place[label],
         data.texts if classes is None else data.texts.take(classes),
+        data.head,
     )
 
 
@@ -112,11 +125,18 @@ def train(
     ------
     Diverged
         If a loss is not finite.
+    InputError
+        If ``method.train`` is no generator of losses by name.
     Interrupted
         If ``stop`` says so.
     """
     running = method.train(data, seed=seed, device=device)
+    if not isinstance(running, Iterator):
+        raise InputError(_no_generator(method, f"train() returned {_kind(running)}"))
+    epoch = 0
     for epoch, losses in enumerate(islice(running, epochs), 1):
+        if not isinstance(losses, Mapping):
+            raise InputError(_no_generator(method, f"train() yielded {_kind(losses)}"))
         bad = [name for name, value in losses.items() if not math.isfinite(value)]
         if bad:
             raise Diverged(
@@ -126,3 +146,16 @@ def train(
         yield epoch, losses
         if stop():
             raise Interrupted
+    if not epoch:
+        raise InputError(_no_generator(method, "train() ended without a yield"))
+
+
+def _no_generator(method: Method, found: str) -> str:
+    return (
+        f"method {method.name!r}: {found}, expected a generator that yields the losses by name "
+        'after each epoch: write `yield {"loss": float(loss)}` at the end of an epoch'
+    )
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -14,20 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from smie_pipe.backbones.features.store import FeatureSet, read_features
+from smie_pipe.backbones.features.store import FeatureFile, FeatureSet
 from smie_pipe.backbones.pretrainings import split_and_number
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.progress import progress
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
-from smie_pipe.zeroshot.methods.registry import method_class, reads_words
+from smie_pipe.zeroshot.methods.registry import method_class, needs_text_head, reads_words
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.texts.embeddings import class_texts
 from smie_pipe.zeroshot.training.held_out import FEWEST
-from smie_pipe.zeroshot.training.train import has_masked
+from smie_pipe.zeroshot.training.train import has_masked, text_head
 from smie_pipe.zeroshot.trials.results import Result, Results, check_own, write_gathered
+from smie_pipe.zeroshot.trials.stale import current
 from smie_pipe.zeroshot.trials.trial import Task, Texts
 from smie_pipe.zeroshot.trials.variants import Variant, variants
-from smie_pipe.zeroshot.trials.workers import how_many, perform_all
+from smie_pipe.zeroshot.trials.workers import perform_all, processes_for
 
 logger = logging.getLogger(__name__)
 ALIKE = 0.01
@@ -48,7 +49,7 @@ class SomeFailed(InputError):
 
 
 def run_experiments(
-    features: Mapping[str, Path],
+    features: Mapping[str, FeatureFile],
     run_dir: Path,
     config: ZeroShotConfig,
     *,
@@ -86,15 +87,16 @@ def run_experiments(
     """
     run = run or ZeroShotRun()
     check_own(run_dir)
-    sets = load_checked(features, config)
-    first = next(iter(sets.values()))
-    masked = all(has_masked(found) for found in sets.values())
-    asked = variants(config, str(first.attrs.get("dataset", "custom")), masked=masked)
-    tables = _texts(config, first.class_names, texts, any(reads_words(v.spec) for v in asked))
-    tasks = _tasks(features, sets, asked, tables, config, seed, device, run_dir)
+    check_features(features, config)
+    facts = next(iter(features.values())).facts
+    masked = all(has_masked(file.facts) for file in features.values())
+    asked = variants(config, facts.dataset, masked=masked)
+    _check_text_heads(asked, features.values())
+    tables = _texts(config, facts.class_names, texts, any(reads_words(v.spec) for v in asked))
+    tasks = _tasks(features, asked, tables, config, seed, device, run_dir)
     tasks = [replace(task, save_model=run.save_model) for task in tasks]
     done = {task: None if run.overwrite else task.done() for task in tasks}
-    return _perform(tasks, done, run_dir, how_many(run.jobs, len(tasks), device))
+    return _perform(tasks, done, run_dir, processes_for(run.jobs, len(tasks), device))
 
 
 def _perform(
@@ -116,33 +118,26 @@ def _perform(
                 logger.debug("%s: %.2f %%", task.folder, 100 * outcome.accuracy)
     finally:
         asked = {task.folder.as_posix() for task in tasks}
-        results = _current(replace(write_gathered(run_dir), asked=asked), tasks)
+        results = current(replace(write_gathered(run_dir), asked=asked))
     if failed:
         listed = "\n".join(failed)
         raise SomeFailed(f"{len(failed)} of {len(tasks)} trainings failed:\n{listed}", results)
     return results
 
 
-def _current(results: Results, tasks: Sequence[Task]) -> Results:
-    """Leave out what was found on features that have been made anew since, and say so."""
-    features = {task.split: features_of(task.digest) for task in tasks}
-    kept = [
-        entry
-        for entry in results.entries
-        if features.get(entry.split) in (None, features_of(entry.digest))
-    ]
-    gone = len(results.entries) - len(kept)
-    if gone:
-        logger.warning(
-            "%d results in %s are of features that have been made anew since, and are left out "
-            "of the tables: give their methods again to have them back",
-            gone, results.run_dir,
-        )  # fmt: skip
-    return replace(results, entries=kept)
+def _check_text_heads(asked: Sequence[Variant], files: Iterable[FeatureFile]) -> None:
+    """Refuse methods that need a text head where features have none."""
+    wanting = [v.name for v in asked if needs_text_head(v.spec)]
+    lacking = [str(f.path) for f in files if wanting and text_head(f.arrays) is None]
+    if lacking:
+        raise InputError(
+            f"{', '.join(wanting)}: {', '.join(lacking)} hold no text head; it needs a backbone's "
+            "features alone, of pretrain-backbone --align"
+        )
 
 
-def load_checked(features: Mapping[str, Path], config: ZeroShotConfig) -> dict[str, FeatureSet]:
-    """Read the features of all splits and check that they serve; see ``run_experiments``.
+def check_features(features: Mapping[str, FeatureFile], config: ZeroShotConfig) -> None:
+    """Check that the features of all splits serve; see ``run_experiments``.
 
     Raises
     ------
@@ -151,23 +146,19 @@ def load_checked(features: Mapping[str, Path], config: ZeroShotConfig) -> dict[s
     """
     if not features:
         raise InputError("no features are given; make them with `extract`")
-    sets = {split: read_features(path) for split, path in features.items()}
-    faults = [
-        f"{features[split]}: {fault}"
-        for split, found in sets.items()
-        for fault in _faults(split, found, config)
-    ]
-    faults += _mixed(features, sets)
-    if faults:
-        raise InputError("these features cannot be used:\n" + "\n".join(faults))
-    for split, found in sets.items():
-        if spread(found.v) < ALIKE:
+    faults = []
+    for split, file in features.items():
+        found = file.arrays
+        faults += [f"{file.path}: {fault}" for fault in _faults(split, found, config)]
+        if len(found.v) and spread(found.v) < ALIKE:
             logger.warning(
                 "%s: the features of all clips are nearly the same, so no method can tell them "
                 "apart; pretrain the backbone for more epochs",
-                features[split],
+                file.path,
             )
-    return sets
+    faults += _mixed(list(features.values()))
+    if faults:
+        raise InputError("these features cannot be used:\n" + "\n".join(faults))
 
 
 def spread(v: np.ndarray) -> float:
@@ -208,20 +199,21 @@ def _empty(found: FeatureSet, part: str, labels: Sequence[int], what: str) -> It
         yield f"no {what} of {', '.join(map(repr, empty))}; choose a split or protocol with some"
 
 
-def _mixed(features: Mapping[str, Path], sets: Mapping[str, FeatureSet]) -> list[str]:
+def _mixed(files: Sequence[FeatureFile]) -> list[str]:
     """Say where files of different datasets, masks or classes stand together."""
-    first_split, first = next(iter(sets.items()))
+    first = files[0]
     faults = []
-    for split, found in sets.items():
-        for what, one, other in (
-            ("dataset", found.attrs.get("dataset"), first.attrs.get("dataset")),
-            ("number of masked frames P", found.attrs.get("P"), first.attrs.get("P")),
-            ("class names", found.class_names, first.class_names),
+    for file in files:
+        one, other = file.facts, first.facts
+        for what, ours, theirs in (
+            ("dataset", one.attrs.get("dataset"), other.attrs.get("dataset")),
+            ("number of masked frames P", one.attrs.get("P"), other.attrs.get("P")),
+            ("class names", one.class_names, other.class_names),
         ):
-            if one != other:
-                said = "two lists" if what == "class names" else f"{one!r} and {other!r}"
+            if ours != theirs:
+                said = "two lists" if what == "class names" else f"{ours!r} and {theirs!r}"
                 faults.append(
-                    f"{features[split]}: another {what} than {features[first_split]} ({said}); "
+                    f"{file.path}: another {what} than {first.path} ({said}); "
                     "give features that were made alike"
                 )
     return faults
@@ -259,8 +251,7 @@ def _texts(
 
 
 def _tasks(
-    features: Mapping[str, Path],
-    sets: Mapping[str, FeatureSet],
+    features: Mapping[str, FeatureFile],
     asked: Sequence[Variant],
     tables: Sequence[Texts],
     config: ZeroShotConfig,
@@ -275,16 +266,15 @@ def _tasks(
     InputError
         If a method lacks verbs and nouns, or two trainings would share a folder.
     """
-    digests = {split: _digest_features(found) for split, found in sets.items()}
     tasks = [
-        Task(split, path, variant, table, config, seed + k, device, run_dir, "")
-        for split, path in features.items()
+        Task(split, file, variant, table, config, seed + k, device, run_dir, "")
+        for split, file in features.items()
         for variant in asked
         for table in tables
         for k in range(config.seeds)
     ]
     _check_tasks(tasks)
-    return [replace(task, digest=_digest(task, digests[task.split])) for task in tasks]
+    return [replace(task, digest=_digest(task, task.features.digest)) for task in tasks]
 
 
 def _check_tasks(tasks: Sequence[Task]) -> None:
@@ -297,14 +287,6 @@ def _check_tasks(tasks: Sequence[Task]) -> None:
     for task in tasks:
         if reads_words(task.variant.spec) and task.texts.verb is None:
             task.texts.tensors().parts_of_speech(task.variant.method)
-
-
-def _digest_features(found: FeatureSet) -> str:
-    """Return a digest of all that a training reads of a features file."""
-    digest = hashlib.sha256(json.dumps([found.seen, found.unseen, found.class_names]).encode())
-    for name in ("v", "v_masked", "label", "part"):
-        digest.update(np.ascontiguousarray(getattr(found, name)).tobytes())
-    return digest.hexdigest()
 
 
 def _digest(task: Task, features: str) -> str:
@@ -337,11 +319,6 @@ def _digest(task: Task, features: str) -> str:
     }
     rest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
     return f"{features}-{rest}"
-
-
-def features_of(digest: str) -> str:
-    """Return the part of a result's digest that says which features it was found on."""
-    return digest.partition("-")[0]
 
 
 def _source(spec: str) -> str | None:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +22,17 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from smie_pipe.backbones.features.store import FeatureSet, read_features
+from smie_pipe.backbones.features.store import FeatureFile, FeatureSet
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig
 from smie_pipe.zeroshot.evaluate import Measures, measure
 from smie_pipe.zeroshot.gzsl.calibration import calibrate, generalised
 from smie_pipe.zeroshot.methods.base import Method, TrainingData
-from smie_pipe.zeroshot.methods.registry import method_class
 from smie_pipe.zeroshot.methods.saved import save_method
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts, TextCentre
 from smie_pipe.zeroshot.training.held_out import choose
-from smie_pipe.zeroshot.training.train import Diverged, has_masked, seen_training_data, train
+from smie_pipe.zeroshot.training.train import Diverged, has_masked, seen_training_data
+from smie_pipe.zeroshot.training.trainer import Trainer, scores_of
 from smie_pipe.zeroshot.trials.results import Result, result_from
 from smie_pipe.zeroshot.trials.variants import Variant
 
@@ -79,7 +78,7 @@ class Task:
     """One training to do: which features, method and texts, which seed, where to put it."""
 
     split: str
-    features: Path
+    features: FeatureFile
     variant: Variant
     texts: Texts
     config: ZeroShotConfig
@@ -141,33 +140,53 @@ def perform(task: Task, stop: Callable[[], bool] = lambda: False) -> Result:
     InputError
         If a loss or a score is not finite.
     """
-    device = torch.device(task.device)
-    features = _features(task.features)
+    trainer = Trainer(task.variant.spec, task.seed, torch.device(task.device), stop)
+    features = task.features.arrays
     texts = task.texts.for_split(features.seen)
     data = seen_training_data(features, texts)
     clock = [time.perf_counter()]
 
-    options, epochs, chosen = _options(task, data, device, stop)
+    options, epochs, chosen = _options(task, trainer, data)
     clock.append(time.perf_counter())
 
-    test = features.take("unseen_test")
-    truth = np.searchsorted(features.unseen, test.label)
-    v, candidates = torch.as_tensor(test.v).to(device), texts.take(features.unseen).to(device)
-    trained = _train(task, options, epochs, data, device, stop, (v, candidates, truth))
+    test = _Test.of(features, texts, trainer.device)
+    trained = _train(task, trainer, options, epochs, data, test)
     clock.append(time.perf_counter())
 
-    scores = trained.method.score(v, candidates).numpy()
-    measures = measure(scores, truth)
+    scores = scores_of(trained.method, test.v, test.texts).numpy()
+    measures = measure(scores, test.truth)
     clock.append(time.perf_counter())
 
-    gzsl = _gzsl(task, options, trained, data, features, texts, device, stop)
+    gzsl = _gzsl(task, trainer, options, trained, (data, features, texts))
     clock.append(time.perf_counter())
 
     seconds = dict(zip(("choose", "train", "score", "gzsl"), np.diff(clock).tolist(), strict=True))
     facts = {"options": options, "chosen": chosen, "seconds": seconds, "gzsl": gzsl}
     result = _result(task, features, trained, measures, facts)
-    _write(task, result, trained.history, scores, truth, test.row, _keeper(task, options, trained))
+    _write(task, result, trained.history, scores, test, _keeper(task, options, trained))
     return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Test:
+    """The unseen test clips: features and texts on the device, true columns, rows."""
+
+    v: torch.Tensor
+    texts: ClassTexts
+    truth: np.ndarray
+    row: np.ndarray
+
+    @classmethod
+    def of(cls, features: FeatureSet, texts: ClassTexts, device: torch.device) -> _Test:
+        clips = features.take("unseen_test")
+        truth = np.searchsorted(features.unseen, clips.label)
+        v, texts = torch.as_tensor(clips.v).to(device), texts.take(features.unseen).to(device)
+        return cls(v, texts, truth, clips.row)
+
+    def accuracy(self, method: Method) -> float:
+        """Return the share of clips that a method names rightly."""
+        found = scores_of(method, self.v, self.texts).numpy().argmax(1)
+        return float((found == self.truth).mean())
 
 
 def _keeper(task: Task, options: dict[str, Any], trained: _Trained) -> Callable[[Path], None]:
@@ -189,34 +208,20 @@ def _keeper(task: Task, options: dict[str, Any], trained: _Trained) -> Callable[
     return keep
 
 
-@lru_cache(maxsize=1)
-def _features_of(path: Path, stamp: tuple[int, int]) -> FeatureSet:
-    return read_features(path)
-
-
-def _features(path: Path) -> FeatureSet:
-    """Read a features file, or take the last one again while the file is unchanged."""
-    stat = path.stat()
-    return _features_of(path, (stat.st_size, stat.st_mtime_ns))
-
-
 def _options(
-    task: Task, data: TrainingData, device: torch.device, stop: Callable[[], bool]
+    task: Task, trainer: Trainer, data: TrainingData
 ) -> tuple[dict[str, Any], int | None, dict[str, Any] | None]:
     """Return the options, where to stop, and what was chosen (None where nothing was)."""
     options = dict(task.variant.options)
     if task.config.select == "last":
         return options, None, None
     choice = choose(
-        task.variant.spec,
+        trainer,
         options,
         data,
         fixed=tuple(task.variant.changed),
         share=task.config.held_out_share,
         folds=task.config.held_out_folds,
-        seed=task.seed,
-        device=device,
-        stop=stop,
     )
     searched = {key: choice.options[key] for key in options if choice.options[key] != options[key]}
     facts = asdict(choice) | {"options": searched}
@@ -225,35 +230,29 @@ def _options(
 
 def _train(
     task: Task,
+    trainer: Trainer,
     options: dict[str, Any],
     epochs: int | None,
     data: TrainingData,
-    device: torch.device,
-    stop: Callable[[], bool],
-    test: tuple[torch.Tensor, ClassTexts, np.ndarray],
+    test: _Test,
 ) -> _Trained:
     """Train on all seen classes; the test clips are looked at for the optimistic figure only.
 
     That figure is the best of every epoch there is. Where training stops at a chosen epoch, it
     comes from a second training that goes on to the last one.
     """
-    method = method_class(task.variant.spec)(**options)
+    method = trainer.build(options)
     history, curve = [], {}
-    running = train(method, data, seed=task.seed, device=device, epochs=epochs, stop=stop)
-    for epoch, losses in running:
+    for epoch, losses in trainer.epochs(method, data, epochs):
         history.append({"epoch": epoch, **losses})
         if task.config.also_optimistic and epochs is None:
-            curve[epoch] = _accuracy(method, *test)
+            curve[epoch] = test.accuracy(method)
     if task.config.also_optimistic and epochs is not None:
-        whole = method_class(task.variant.spec)(**options)
+        whole = trainer.build(options)
         with suppress(Diverged):  # past the chosen epoch that takes nothing from the result
-            for epoch, _ in train(whole, data, seed=task.seed, device=device, stop=stop):
-                curve[epoch] = _accuracy(whole, *test)
+            for epoch, _ in trainer.epochs(whole, data):
+                curve[epoch] = test.accuracy(whole)
     return _Trained(method, history, _best(curve))
-
-
-def _accuracy(method: Method, v: torch.Tensor, candidates: ClassTexts, truth: np.ndarray) -> float:
-    return float((method.score(v, candidates).numpy().argmax(1) == truth).mean())
 
 
 def _best(curve: dict[int, float]) -> dict[str, Any] | None:
@@ -265,29 +264,24 @@ def _best(curve: dict[int, float]) -> dict[str, Any] | None:
 
 def _gzsl(
     task: Task,
+    trainer: Trainer,
     options: dict[str, Any],
     trained: _Trained,
-    data: TrainingData,
-    features: FeatureSet,
-    texts: ClassTexts,
-    device: torch.device,
-    stop: Callable[[], bool],
+    inputs: tuple[TrainingData, FeatureSet, ClassTexts],
 ) -> dict[str, Any] | None:
     if task.config.gzsl == "none":
         return None
+    data, features, texts = inputs
     calibration = calibrate(
-        task.variant.spec,
+        trainer,
         options,
         len(trained.history),
         data,
         ways=task.config.gzsl,
         unseen_classes=len(features.unseen),
         folds=task.config.held_out_folds,
-        seed=task.seed,
-        device=device,
-        stop=stop,
     )
-    return generalised(trained.method, calibration, data, features, texts, device)
+    return generalised(trained.method, calibration, data, features, texts, trainer.device)
 
 
 def _result(
@@ -337,11 +331,10 @@ def _write(
     result: Result,
     history: list[dict[str, float]],
     scores: np.ndarray,
-    truth: np.ndarray,
-    row: np.ndarray,
+    test: _Test,
     keep: Callable[[Path], None],
 ) -> None:
-    folder = task.run_dir / task.folder
+    folder, truth, row = task.run_dir / task.folder, test.truth, test.row
     (folder / "result.json").unlink(missing_ok=True)
     keep(folder)
     _write_csv(folder / "history.csv", list(history[0]), [h.values() for h in history])

@@ -17,6 +17,7 @@ from smie_pipe.zeroshot.methods.registry import (
     method_class,
     method_name,
     method_options,
+    own_traceback,
     title,
 )
 
@@ -79,9 +80,21 @@ def _variants_of(asked: str, config: ZeroShotConfig, dataset: str) -> Iterator[V
     betas = config.beta if name == BASELINE and "beta" not in own else ()
     for sweep in [{"beta": b} for b in betas] or [{}]:
         options = method_options(spec, {**shared, **sweep, **own}, dataset)
-        method_class(spec)(**options)  # refuses a bad value now, not in the middle of the work
+        _refuse_bad_values(spec, options)
         changed = {key: value for key, value in options.items() if value != known[key]}
         yield Variant(spec, name, options, changed)
+
+
+def _refuse_bad_values(spec: str, options: Mapping[str, Any]) -> None:
+    """Build the method now, so that a value that cannot be is told before any work."""
+    try:
+        method_class(spec)(**options)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"method {spec!r} cannot be built: {own_traceback(error, spec)}"
+        ) from error
 
 
 def _unmasked(asked: str) -> str:

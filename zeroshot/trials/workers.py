@@ -15,6 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.processes import available_processors, start_worker
+from smie_pipe.zeroshot.methods.registry import own_traceback
+from smie_pipe.zeroshot.training.train import Interrupted
 from smie_pipe.zeroshot.trials.results import Result
 from smie_pipe.zeroshot.trials.trial import Task, perform
 
@@ -23,7 +25,7 @@ _stop: Any = None
 """In a worker process: the event that tells it to end between two epochs."""
 
 
-def how_many(jobs: int, tasks: int, device: str) -> int:
+def processes_for(jobs: int, tasks: int, device: str) -> int:
     """Return how many processes to use; 1 is this process.
 
     ``jobs`` 0 takes one per processor core this process may use on a CPU and one on a GPU, and
@@ -70,6 +72,10 @@ def _attempt(task: Task) -> Result | str:
         return perform(task, stop=_stopped)
     except InputError as error:
         return f"{task.folder}: {error}"
+    except Interrupted:
+        raise
+    except Exception as error:  # an own method's fault ends that method, not the study
+        return f"{task.folder}: {own_traceback(error, task.variant.spec)}"
 
 
 def _stopped() -> bool:

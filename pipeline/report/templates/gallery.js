@@ -3,12 +3,24 @@
 /** Fill the <ul> with a button per clip that calls `choose(index)`; return what filters anew.
     A clip has a name, a caption, a packed motion or null, and methods that were right or not. */
 function fillGallery(list, clips, plan, choose, keep = () => true) {
+  /* A picture is drawn when it comes near the screen, or all of them to be printed: a page of 500
+     clips opens at once. */
+  const undrawn = new Map();
+  const picture = (svg) => {
+    if (undrawn.has(svg)) still(svg, unpack(undrawn.get(svg), plan.joints), plan);
+    undrawn.delete(svg);
+  };
+  const watch = new IntersectionObserver((seen) => {
+    for (const { isIntersecting, target } of seen) if (isIntersecting) { picture(target); watch.unobserve(target); }
+  }, { rootMargin: "300px" });
+  addEventListener("beforeprint", () => [...undrawn.keys()].forEach(picture));
   const entries = clips.map((clip, index) => {
     const item = add(list, "li"), button = add(item, "button");
     button.type = "button";
     if (clip.motion) {
-      const picture = draw(button, "svg", { viewBox: "90 20 300 360", "aria-hidden": "true" });
-      still(picture, unpack(clip.motion, plan.joints), plan);
+      const svg = draw(button, "svg", { viewBox: "90 20 300 360", "aria-hidden": "true" });
+      undrawn.set(svg, clip.motion);
+      watch.observe(svg);
     }
     add(button, "bdi", "label", clip.caption);
     add(button, "bdi", "name", clip.name);

@@ -164,13 +164,14 @@ class Player {
     if (bodies[1]) this.part("second").hidden = false;
   }
 
-  /** Append one live frame, a list of bodies [[x, y, z] x joints] or null, and show it. */
-  append(bodies) {
+  /** Append one live frame, a list of bodies [[x, y, z] or null x joints] or null, and show it
+      where that is wanted; beyond `most` frames the oldest are forgotten. */
+  append(bodies, show = true, most = Infinity) {
     const missing = [NaN, NaN, NaN];
     this.add(bodies.map((b) => b && Float32Array.from(b.flatMap((joint) => joint || missing))));
+    if (this.frames.length > most) { this.frames.shift(); this.at = Math.max(0, this.at - 1); }
     this.range();
-    this.at = this.to;
-    this.turn();
+    if (show) { this.pause(); this.at = this.to; this.turn(); }
   }
 
   range(from = 0, to = this.frames.length - 1) {

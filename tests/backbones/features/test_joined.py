@@ -67,6 +67,27 @@ def test_the_file_says_how_to_make_the_features_of_another_clip(small_skeletons,
         np.testing.assert_allclose(restored.from_clips(hidden), found.v_masked, atol=1e-3)
 
 
+def test_places_are_used_where_they_are_kept_and_missed_where_not(
+    small_skeletons, tmp_path, caplog
+):
+    import logging
+
+    place = np.random.default_rng(0).normal(size=(48, 8, 2, 4)).astype("f4")
+    placed, bare = small_skeletons(place=place, name="p.h5"), small_skeletons()
+    with caplog.at_level(logging.WARNING, logger="smie_pipe"):
+        found = made(placed, tmp_path)
+        without = made(placed, tmp_path, dataclasses.replace(KINEMATIC, room=False))
+        assert not caplog.records
+        missing = made(bare, tmp_path)
+    assert [r for r in caplog.records if "does not say where bodies were" in r.getMessage()]
+    assert np.array_equal(without.v, missing.v)
+    column = COLUMNS.index("rise of head")
+    assert found.v[:, column].any() and not without.v[:, column].any()
+    x, where = ClipReader(placed).read(found.row), place[found.row]
+    restored = ClipFeatures.restore("kinematic", found.made)
+    np.testing.assert_allclose(restored.from_clips(x, place=where), found.v, atol=1e-3)
+
+
 def test_both_blocks_weigh_the_same(small_skeletons, tmp_path):
     skeletons = small_skeletons()
     backbone = backbone_of(skeletons, tmp_path / "b.safetensors")

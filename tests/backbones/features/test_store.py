@@ -84,3 +84,30 @@ def test_another_version_is_refused(tmp_path):
         file.attrs["version"] = 99
     with pytest.raises(InputError, match="found 99"):
         read_features(path)
+
+
+def test_300_damaged_files_are_refused_or_hold_the_same(tmp_path):
+    path = tmp_path / "features.h5"
+    write_features(path, feature_set())
+    whole, data = read_features(path), path.read_bytes()
+    rng, refused = np.random.default_rng(0), 0
+    for place in rng.integers(0, len(data), 300):
+        kind, size = rng.integers(4), int(rng.choice([1, 8, 200]))
+        flipped = bytes([data[place] ^ 1 << int(rng.integers(8))])
+        mutant = [
+            data[:place] + flipped + data[place + 1 :],
+            data[:place] + data[place + size :],
+            data[:place] + rng.bytes(size) + data[place:],
+            data[:place],
+        ][kind]
+        path.write_bytes(mutant)
+        try:
+            found = read_features(path)
+        except InputError as error:
+            assert str(path) in str(error)
+            refused += 1
+        else:  # the seal was hit, not what it seals
+            np.testing.assert_array_equal(found.v, whole.v)
+            np.testing.assert_array_equal(found.label, whole.label)
+            assert found.attrs == whole.attrs
+    assert refused > 270

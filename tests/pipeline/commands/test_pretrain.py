@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 from safetensors.torch import load_file
 
+from smie_pipe.backbone_choices import modernise
 from smie_pipe.backbones.weights import read_metadata
 from smie_pipe.cli import cli
-from smie_pipe.commands.pretrain import modernise
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.skeletons.store import write_skeletons
 from smie_pipe.run_folder import RunFolder, Task
@@ -114,4 +114,33 @@ def test_own_data_train_by_the_small_recipe_and_say_so(clips):
     result = call(clips, *split, "--recipe", "paper", "--epochs", "1", code=1)
     assert "augment True then, None now" in " ".join(result.output.split())
     result = call(clips, *split, "--recipe", "paper", "--augment-turn", "5", code=2)
-    assert "--augment-turn: nothing is augmented by recipe 'paper'; add --augment" in result.output
+    assert "--augment-turn without effect by recipe 'paper'; add --augment" in result.output
+
+
+def test_unseen_texts_never_enter_the_training_of_a_text_head(clips, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(6, 8)).astype("f4")
+    (tmp_path / "other").mkdir()
+    other = RunFolder(tmp_path / "other")
+    (other.path / "skeletons.h5").write_bytes(clips.skeletons.read_bytes())
+    words = (*PRETRAIN, "--split", "unseen:4,5", "--align", "--align-text-model")
+    np.save(tmp_path / "texts.npy", rows)
+    call(clips, *words, tmp_path / "texts.npy")
+    rows[4:] = 1e6 * rows[4:] + 7
+    np.save(tmp_path / "poisoned.npy", rows)
+    call(other, *words, tmp_path / "poisoned.npy")
+    one, two = (load_file(run.backbone("unseen-4-5")) for run in (clips, other))
+    assert one.keys() == two.keys() and all(one[name].equal(two[name]) for name in one)
+    made = read_metadata(clips.backbone("unseen-4-5"))["pretraining"]
+    assert (made["align_text"], made["align_centre"]) == ("labels", True)
+    call(clips, "extract")
+    texts = ("--text-model", tmp_path / "texts.npy", "--no-figures")
+    call(clips, "zeroshot", "--method", "align,ridge", *texts)
+    entries = json.loads((tmp_path / "results.json").read_text())["results"]
+    assert {entry["method"] for entry in entries} == {"align", "ridge"}
+
+
+def test_a_text_head_for_ready_weights_is_refused(clips):
+    words = (*PRETRAIN, "--split", "unseen:4,5", "--align", "--weights", clips.skeletons)
+    assert "give either" in " ".join(call(clips, *words, code=2).output.split())
+    words = (*PRETRAIN, "--split", "unseen:4,5", "--align-weight", "2")
+    assert "--align-weight without effect" in call(clips, *words, code=2).output

@@ -8,7 +8,7 @@ import pytest
 
 from smie_pipe.backbones.features.store import FeatureSet, write_features
 from smie_pipe.commands import extract
-from smie_pipe.commands.zeroshot import _check_backbones, split_names
+from smie_pipe.commands.zeroshot import _open_features, split_names
 from smie_pipe.preprocessing.datasets import dataset
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.skeletons.store import write_skeletons
@@ -83,10 +83,10 @@ def test_features_of_an_older_backbone_are_refused(run):
     digest = hashlib.sha256(b"trained first").hexdigest()
     with h5py.File(run.features("mine-1"), "a") as file:
         file.attrs["backbone_digest"] = digest
-    _check_backbones(run, ["mine-1"])
+    _open_features(run, ["mine-1"])
     backbone.write_bytes(b"trained again")
     with pytest.raises(InputError, match="another backbone.*run extract --split mine-1"):
-        _check_backbones(run, ["mine-1"])
+        _open_features(run, ["mine-1"])
 
 
 def test_an_empty_run_folder_is_for_the_caller_to_complain_of(tmp_path):

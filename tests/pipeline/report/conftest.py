@@ -68,7 +68,8 @@ class Visit:
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("dialog", lambda dialog: self.said.append(dialog.message))
         self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(Path(path).resolve().as_uri())
+        url = str(path)
+        self.page.goto(url if "://" in url else Path(path).resolve().as_uri())
 
     def value(self, script):
         return self.page.evaluate(script)

@@ -1,12 +1,10 @@
 """Curves keep to their frame, and ticks are round numbers around the values."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smie_pipe.report.charts import BOTTOM, LEFT, MOST_LINES, RIGHT, TOP, chart, ticks
+from smie_pipe.report.charts import BOTTOM, HUGE, LEFT, MOST_LINES, RIGHT, TOP, chart, ticks
 
 VALUES = st.floats(-1e9, 1e9).filter(lambda v: v == 0 or abs(v) > 1e-9)
 
@@ -23,7 +21,7 @@ def test_ticks_are_few_even_and_around(a, b, about):
 @given(st.lists(st.one_of(st.none(), st.floats(), VALUES), min_size=1, max_size=30))
 def test_a_curve_stays_in_its_frame(values):
     found = chart("t", {"a": values})
-    numbers = [v for v in values if v is not None and math.isfinite(v)]
+    numbers = [v for v in values if v is not None and abs(v) < HUGE]
     if not numbers:
         assert found is None
         return

@@ -121,7 +121,7 @@ def test_a_missing_part_is_named_and_the_rest_is_shown(own, lost, said):
     [
         ("run.json", "[]", "expected a record written by smie-pipe"),
         ("results.json", '{"format": 3}', "move the file away"),
-        ("skeletons.h5", "text", "found no readable HDF5"),
+        ("skeletons.h5", "text", "expected a skeletons.h5 written by preprocess"),
         (f"{SPLIT}/pretrain_metrics.csv", "epoch,loss\n1,high\n", "expected a number"),
         (f"{SPLIT}/smie_all-minilm-l6-v2/seed-0/history.csv", "loss\nx\n", "expected a number"),
     ],

@@ -117,6 +117,8 @@ def test_print_opens_what_is_folded_and_hides_controls(visit, pages):
     at.page.emulate_media(media="print")
     at.value("dispatchEvent(new Event('beforeprint'))")
     assert at.value("[...document.querySelectorAll('details')].every(d => d.open)")
+    pictures = "[...document.querySelectorAll('.gallery svg')]"
+    assert at.value(f"{pictures}.length === 9 && {pictures}.every(p => p.childElementCount)")
     assert at.page.locator("nav:visible, .controls:visible, .tools:visible").count() == 0
 
 

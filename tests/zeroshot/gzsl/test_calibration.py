@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from smie_pipe.zeroshot.gzsl import calibration
 from smie_pipe.zeroshot.gzsl.calibration import CLIP_FOLDS, calibrate, fold_of_clips
 from smie_pipe.zeroshot.methods.base import TrainingData
-from smie_pipe.zeroshot.methods.registry import method_class
+from smie_pipe.zeroshot.methods.registry import METHODS, Entry, method_class
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
+from smie_pipe.zeroshot.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 CLASSES, CLIPS = 9, 13
@@ -43,13 +43,11 @@ def training(seed=0):
 
 
 def gamma_of(spec, data, seed=0, ways="stacking"):
-    return calibrate(
-        spec, {}, 1, data, ways=ways, unseen_classes=2, folds=3, seed=seed, device=CPU
-    )
+    return calibrate(Trainer(spec, seed, CPU), {}, 1, data, ways=ways, unseen_classes=2, folds=3)
 
 
 def test_every_clip_is_scored_by_models_without_it_and_every_class_is_held_out(monkeypatch):
-    monkeypatch.setattr(calibration, "method_class", lambda spec: Spy)
+    monkeypatch.setitem(METHODS, "spy", Entry(Spy, "Spy"))
     monkeypatch.setattr(Spy, "log", [])
     gamma_of("spy", training())
     groups = 5  # of two classes, so that all nine are held out

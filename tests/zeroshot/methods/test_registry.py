@@ -33,8 +33,9 @@ QUICK = {
     "synse": {"lr": 1e-3, "cycles": 3, "cycle": 200, "latent": 32, "samples": 30},
     "ridge": {"alpha": 0.01},
     "prototypes": {},
+    "align": {},
 }
-CLOSED_FORM = ("ridge", "prototypes")
+CLOSED_FORM = ("ridge", "prototypes", "align")
 SEEN, UNSEEN = list(range(20)), list(range(20, 25))
 
 
@@ -59,20 +60,22 @@ def toy():
     return texts, label, v, masked
 
 
-def seen_part(toy):
+@pytest.fixture(scope="module")
+def seen_part(toy, with_head):
     texts, label, v, masked = toy
     seen = label < 20
-    return TrainingData(v[seen], masked[seen], label[seen], texts.take(SEEN))
+    data = TrainingData(v[seen], masked[seen], label[seen], texts.take(SEEN))
+    return with_head(data)
 
 
 @pytest.fixture(scope="module")
-def trained(toy):
+def trained(toy, seen_part):
     """Train each method on the seen classes once, on request."""
     made = {}
 
     def train(name):
         if name not in made:
-            made[name] = fit(build_method(name, QUICK[name]), seen_part(toy), seed=0, device=CPU)
+            made[name] = fit(build_method(name, QUICK[name]), seen_part, seed=0, device=CPU)
         return made[name]
 
     return train
@@ -102,19 +105,19 @@ def test_scores_seen_and_unseen_classes_together(name, toy, trained):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_same_seed_gives_the_same_scores(name, toy):
+def test_same_seed_gives_the_same_scores(name, toy, seen_part):
     texts, _, v, _ = toy
     few = {"epochs": 2, "cycles": 1, "cycle": 3, "samples": 5, "steps": 5}
     options = {k: x for k, x in few.items() if k in method_options(name)}
     first, again = (
-        fit(build_method(name, options), seen_part(toy), seed=3, device=CPU).score(v, texts)
+        fit(build_method(name, options), seen_part, seed=3, device=CPU).score(v, texts)
         for _ in range(2)
     )
     assert torch.equal(first, again)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_yields_finite_losses_and_can_be_stopped_and_scored_between(name, toy):
+def test_yields_finite_losses_and_can_be_stopped_and_scored_between(name, toy, seen_part):
     texts, _, v, _ = toy
     options = (
         {"cycles": 3, "cycle": 3, "samples": 5, "steps": 5}
@@ -122,7 +125,7 @@ def test_yields_finite_losses_and_can_be_stopped_and_scored_between(name, toy):
         else {}
     )
     method = build_method(name, options)
-    epochs = method.train(seen_part(toy), seed=0, device=CPU)
+    epochs = method.train(seen_part, seed=0, device=CPU)
     losses = next(epochs)
     assert "loss" in losses
     assert all(isinstance(x, float) and x == x for x in losses.values())
@@ -133,18 +136,18 @@ def test_yields_finite_losses_and_can_be_stopped_and_scored_between(name, toy):
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name not in CLOSED_FORM])
-def test_every_parameter_of_the_network_is_trained(name, toy):
+def test_every_parameter_of_the_network_is_trained(name, toy, seen_part):
     options = {"cycles": 1, "cycle": 2} if "latent" in method_options(name) else {"epochs": 1}
     method = build_method(name, options)
-    for _ in method.train(seen_part(toy), seed=0, device=CPU):
+    for _ in method.train(seen_part, seed=0, device=CPU):
         pass
     missing = [n for n, p in method.net.named_parameters() if p.grad is None]
     assert not missing
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_inputs_are_left_as_they_were(name, toy):
-    data = seen_part(toy)
+def test_inputs_are_left_as_they_were(name, toy, seen_part):
+    data = seen_part
     before = [x.clone() for x in (data.v, data.v_masked, data.texts.sentence)]
     options = {"cycles": 1, "cycle": 2} if "latent" in method_options(name) else {}
     next(build_method(name, options).train(data, seed=0, device=CPU))
@@ -153,20 +156,20 @@ def test_inputs_are_left_as_they_were(name, toy):
 
 
 @pytest.mark.parametrize("name", ["jpose", "synse"])
-def test_verbs_and_nouns_are_asked_for_before_any_work(name, toy):
-    data = seen_part(toy)
+def test_verbs_and_nouns_are_asked_for_before_any_work(name, toy, seen_part):
+    data = seen_part
     plain = dataclasses.replace(data, texts=ClassTexts(data.texts.sentence))
     with pytest.raises(InputError, match=f"{name} needs a verb and a noun"):
         next(build_method(name).train(plain, seed=0, device=CPU))
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_other_widths_fit(name):
+def test_other_widths_fit(name, with_head):
     sizes = [(40, 256), (6, 384), (6, 300), (6, 200)]
     v, sentence, verb, noun = (torch.randn(s, generator=torch.Generator().manual_seed(0))
                                for s in sizes)  # fmt: skip
     texts = ClassTexts(sentence, verb, noun)
-    data = TrainingData(v, v, torch.arange(40) % 6, texts)
+    data = with_head(TrainingData(v, v, torch.arange(40) % 6, texts))
     options = {"cycles": 1, "cycle": 2, "steps": 2} if "latent" in method_options(name) else {}
     method = build_method(name, options)
     next(method.train(data, seed=0, device=CPU))
@@ -201,9 +204,9 @@ def nearest_file(tmp_path):
     return path
 
 
-def test_a_method_joins_from_a_file_of_its_own(nearest_file, toy):
+def test_a_method_joins_from_a_file_of_its_own(nearest_file, toy, seen_part):
     spec = f"{nearest_file}:Nearest"
-    method = fit(build_method(spec, {"power": "3"}), seen_part(toy), seed=0, device=CPU)
+    method = fit(build_method(spec, {"power": "3"}), seen_part, seed=0, device=CPU)
     assert isinstance(method, Method) and method.power == 3.0
     assert method_name(spec) == "nearest"
     assert method.score(toy[2], toy[0]).shape == (400, 25)

@@ -26,10 +26,10 @@ def texts(classes, seed):
 
 
 @pytest.fixture(scope="module")
-def data():
+def data(with_head):
     draw = torch.Generator().manual_seed(1)
     v = torch.randn(40, 10, generator=draw)
-    return TrainingData(v, v + 0.1, torch.arange(40) % 5, texts(5, 2))
+    return with_head(TrainingData(v, v + 0.1, torch.arange(40) % 5, texts(5, 2)))
 
 
 def trained(name, data):

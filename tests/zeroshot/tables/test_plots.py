@@ -112,10 +112,10 @@ def test_a_study_is_drawn_once(small_study, monkeypatch):
         method=(small, f"{small}:beta=1"), seeds=2, gzsl="stacking", held_out_folds=1
     )
     results = run_experiments(
-        study.features, study.run_dir, config, texts=study.texts, run=ZeroShotRun(jobs=1)
+        study.files, study.run_dir, config, texts=study.texts, run=ZeroShotRun(jobs=1)
     )
     monkeypatch.setattr(drawing.figures, "CLIPS_DRAWN", 20)
-    drawn = draw(results, study.features)
+    drawn = draw(results, study.files)
     variants = {Path(entry.folder).parent for entry in results.entries}
     expected = {folder / name for folder in variants for name in ("confusion", "scores", "losses")}
     expected |= {Path(name) for name in ("fold-1/tsne", "fold-1/seen_unseen", BETA)}
@@ -125,11 +125,11 @@ def test_a_study_is_drawn_once(small_study, monkeypatch):
 
     saved = []
     monkeypatch.setattr(drawing.figures, "save", lambda f, t: saved.append(t) or [])
-    assert set(draw(results, study.features)) == set(drawn)
+    assert set(draw(results, study.files)) == set(drawn)
     assert not saved
     newer = study.run_dir / results.entries[0].folder / "result.json"
     os.utime(newer, ns=(newer.stat().st_atime_ns, newer.stat().st_mtime_ns + 10**12))
-    draw(results, study.features)
+    draw(results, study.files)
     assert {path.name for path in saved} == {
         "confusion",
         "scores",

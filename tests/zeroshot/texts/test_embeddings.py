@@ -181,8 +181,8 @@ def test_ready_made_embeddings_are_normalised_or_refused(tmp_path_factory, rows)
         (np.ones((3, 1)), "found shape (3, 1)"),
         (np.ones((3, 2, 2)), "found shape (3, 2, 2)"),
         (np.array([[1, 0], [np.nan, 0], [0, 0]]), "rows (from 0) 1, 2 are zero or not finite"),
-        (np.array([["a", "b"]] * 3), "expected a .npy file of real numbers, found <U1"),
-        (np.ones((3, 2), complex), "found complex128"),
+        (np.array([["a", "b"]] * 3), "expected a .npy array of numbers, found values of <U1"),
+        (np.ones((3, 2), complex), "found values of complex128"),
     ],
 )
 def test_wrong_ready_made_embeddings(tmp_path, rows, message):
@@ -194,7 +194,7 @@ def test_wrong_ready_made_embeddings(tmp_path, rows, message):
 
 def test_pickled_embeddings_are_not_read(tmp_path):
     path = saved(tmp_path / "a.npy", np.array([{}], object))
-    with pytest.raises(InputError, match="expected a .npy file of numbers"):
+    with pytest.raises(InputError, match="expected a .npy array of numbers"):
         load_embeddings(path, 3)
 
 

@@ -11,6 +11,7 @@ from smie_pipe.zeroshot.methods.base import TrainingData
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.training.held_out import checkpoints, choose, divide
 from smie_pipe.zeroshot.training.train import of_classes, seen_training_data
+from smie_pipe.zeroshot.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
@@ -91,7 +92,7 @@ def peaked(monkeypatch):
 
 def test_epoch_learning_rate_and_beta_are_found(peaked):
     options = {"lr": 0.01, "beta": 0.1, "temporal": True, "epochs": 10}
-    choice = choose("peaked", options, peaked, share=0.25, folds=1, seed=0, device=CPU)
+    choice = choose(Trainer("peaked", 0, CPU), options, peaked, share=0.25, folds=1)
     assert choice.epochs == 6
     assert choice.options == {"lr": 0.1, "beta": 0.5, "temporal": True, "epochs": 10}
     assert choice.chance == 0.5
@@ -109,22 +110,20 @@ def test_epoch_learning_rate_and_beta_are_found(peaked):
 
 def test_options_the_user_gave_stay(peaked):
     options = {"lr": 0.01, "beta": 0.1, "temporal": True, "epochs": 10}
-    choice = choose(
-        "peaked", options, peaked, fixed=("lr",), share=0.25, folds=1, seed=0, device=CPU
-    )
+    choice = choose(Trainer("peaked", 0, CPU), options, peaked, fixed=("lr",), share=0.25, folds=1)
     assert choice.options["lr"] == 0.01
     assert not any(name.startswith("lr") for name in choice.tried)
 
 
 def test_beta_is_not_searched_where_it_does_nothing(peaked):
     options = {"lr": 0.01, "beta": 0.1, "temporal": False, "epochs": 10}
-    choice = choose("peaked", options, peaked, share=0.25, folds=1, seed=0, device=CPU)
+    choice = choose(Trainer("peaked", 0, CPU), options, peaked, share=0.25, folds=1)
     assert not any(name.startswith("beta") for name in choice.tried)
 
 
 def test_training_for_choosing_sees_kept_classes_only(peaked):
     options = {"lr": 0.01, "beta": 0.1, "temporal": True, "epochs": 3}
-    choose("peaked", options, peaked, share=0.25, folds=3, seed=0, device=CPU)
+    choose(Trainer("peaked", 0, CPU), options, peaked, share=0.25, folds=3)
     assert Peaked.seen_by and all(labels == set(range(6)) for labels in Peaked.seen_by)
 
 
@@ -136,7 +135,7 @@ def test_a_rate_that_diverges_is_not_chosen(peaked, monkeypatch):
 
     monkeypatch.setattr(Peaked, "train", train)
     options = {"lr": 0.01, "beta": 0.1, "temporal": False, "epochs": 10}
-    choice = choose("peaked", options, peaked, share=0.25, folds=1, seed=0, device=CPU)
+    choice = choose(Trainer("peaked", 0, CPU), options, peaked, share=0.25, folds=1)
     assert choice.options["lr"] == 0.01
     assert choice.tried["lr=0.1"] == -1
 
@@ -144,7 +143,7 @@ def test_a_rate_that_diverges_is_not_chosen(peaked, monkeypatch):
 def test_choosing_helps_ridge_on_transferable_data(small_study):
     study = small_study(noise=2.0)
     data = seen_training_data(study.sets["fold-1"], next(iter(study.texts.values())))
-    choice = choose("ridge", {"alpha": 1e4}, data, share=0.25, folds=3, seed=0, device=CPU)
+    choice = choose(Trainer("ridge", 0, CPU), {"alpha": 1e4}, data, share=0.25, folds=3)
     assert choice.accuracy >= choice.tried["as given"]
     assert choice.epochs == 1
     assert np.isclose(choice.chance, 0.5)

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from smie_pipe.backbones.features.store import FeatureFile
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.config import TextSource, ZeroShotConfig, ZeroShotRun
 from smie_pipe.zeroshot.methods import registry as methods
@@ -24,7 +25,7 @@ from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 from smie_pipe.zeroshot.trials import experiment
 from smie_pipe.zeroshot.trials.experiment import SomeFailed, run_experiments
 from smie_pipe.zeroshot.trials.results import read_results
-from smie_pipe.zeroshot.trials.workers import how_many
+from smie_pipe.zeroshot.trials.workers import processes_for
 
 ONE = ZeroShotRun(jobs=1)
 SMIE = "smie:epochs=3:hidden1=16:hidden2=8:batch=64"
@@ -34,7 +35,7 @@ TWO_FOLDS = {"fold-1": [0, 3, 7], "fold-2": [1, 2, 11]}
 def _run(study, run=ONE, seed=0, **choices):
     config = ZeroShotConfig(**{"method": ("ridge",), **choices})
     return run_experiments(
-        study.features, study.run_dir, config, texts=study.texts, run=run, seed=seed
+        study.files, study.run_dir, config, texts=study.texts, run=run, seed=seed
     )
 
 
@@ -224,6 +225,86 @@ def test_one_training_that_diverges_does_not_end_the_others(small_study, monkeyp
     assert read_results(study.run_dir).entries == e.value.results.entries
 
 
+BOOM = """
+class Boom:
+    name = "boom"
+    def train(self, data, *, seed, device):
+        yield {"loss": 1.0}
+        self.deeper(data)
+    def deeper(self, data):
+        data.v[10_000_000]
+    def score(self, v, texts):
+        return v @ texts.sentence[:, :16].T
+"""
+
+
+def test_an_error_in_a_method_ends_that_method_only_and_shows_its_own_lines(small_study, tmp_path):
+    (tmp_path / "bad.py").write_text(BOOM)
+    with pytest.raises(SomeFailed) as error:
+        _run(small_study(), method=("ridge", f"{tmp_path}/bad.py:Boom", "ridge:alpha=3"))
+    assert [e.variant for e in error.value.results.entries] == ["ridge", "ridge_alpha-3.0"]
+    first, said, trace, own, *_ = str(error.value).splitlines()
+    assert first == "1 of 3 trainings failed:"
+    assert said.startswith("fold-1/boom/seed-0: Traceback")
+    assert trace.strip().startswith(f'File "{tmp_path}/bad.py", line 6, in train')
+    assert own.strip() == "self.deeper(data)"
+    assert "IndexError" in str(error.value).splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (('yield {"loss": 1.0}\n', "pass\n"), "train() returned None, expected a generator"),
+        (('yield {"loss": 1.0}', "yield 1.0"), "train() yielded a float"),
+        (("yield {", "return\n        yield {"), "train() ended without a yield"),
+    ],
+)
+def test_a_train_that_is_no_generator_is_explained(change, said, small_study, tmp_path):
+    source = BOOM.replace(*change).replace("self.deeper(data)", "pass")
+    (tmp_path / "bad.py").write_text(source)
+    with pytest.raises(SomeFailed, match=re.escape(said)):
+        _run(small_study(), method=(f"{tmp_path}/bad.py:Boom",))
+
+
+def test_scores_of_another_shape_are_told(small_study, tmp_path):
+    source = BOOM.replace("        self.deeper(data)\n", "").replace(":16].T", ":16].T).T")
+    (tmp_path / "bad.py").write_text(source.replace("return v @", "return (v @"))
+    with pytest.raises(SomeFailed, match=r"score returned \(3, 30\), expected \(30, 3\)"):
+        _run(small_study(), method=(f"{tmp_path}/bad.py:Boom",))
+
+
+def test_scores_with_a_gradient_serve(small_study, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "import torch\nclass Net:\n    name = 'net'\n"
+        "    def train(self, data, *, seed, device):\n"
+        "        self.layer = torch.nn.Linear(data.v.shape[1], data.texts.sentence.shape[1])\n"
+        "        yield {'loss': 0.0}\n"
+        "    def score(self, v, texts):\n"
+        "        return self.layer(v).double() @ texts.sentence.double().T\n"
+    )
+    found = _run(small_study(), method=(f"{tmp_path}/net.py:Net",), gzsl="both", held_out_folds=1)
+    assert found.entries[0].method == "net"
+
+
+@pytest.mark.parametrize(
+    "source, said",
+    [
+        ("class Own(\n", "SyntaxError"),
+        ("import nothing_of_this_name\n", "ModuleNotFoundError"),
+        (
+            "class Own:\n    def __init__(self):\n        1 / 0\n    train = score = print\n",
+            "cannot be built",
+        ),
+    ],
+)
+def test_a_method_file_that_cannot_be_loaded_is_refused_first(
+    source, said, small_study, no_work, tmp_path
+):
+    (tmp_path / "own.py").write_text(source)
+    with pytest.raises(InputError, match=said):
+        _run(small_study(), method=(f"{tmp_path}/own.py:Own", "ridge"))
+
+
 def test_what_was_done_before_an_interrupt_is_kept(small_study, monkeypatch):
     class Interrupting(Ridge):
         name = "interrupting"
@@ -249,10 +330,12 @@ def test_no_process_is_left_when_the_first_one_ends(how, small_study, tmp_path):
         "import sys, torch\nfrom pathlib import Path\n"
         "from smie_pipe.zeroshot.methods.base import ClassTexts\n"
         "from smie_pipe.zeroshot.config import *\n"
+        "from smie_pipe.backbones.features.store import FeatureFile\n"
         "from smie_pipe.zeroshot.trials.experiment import run_experiments\n"
         "if __name__ == '__main__':\n"
         "    run, words = Path(sys.argv[1]), torch.load(sys.argv[2], weights_only=True)\n"
-        "    run_experiments({s: run / s / 'features.h5' for s in ('fold-1', 'fold-2')}, run,\n"
+        "    files = {s: FeatureFile(run / s / 'features.h5') for s in ('fold-1', 'fold-2')}\n"
+        "    run_experiments(files, run,\n"
         "        ZeroShotConfig(method=('smie:epochs=100000',)), run=ZeroShotRun(jobs=2),\n"
         "        texts={TextSource(): ClassTexts(words)})\n"
     )
@@ -284,7 +367,7 @@ def _wait(happens, timeout_s=60):
     [(1, 9, "cpu", 1), (4, 2, "cpu", 2), (0, 9, "cuda:0", 1), (3, 9, "cuda", 3), (0, 1, "cpu", 1)],
 )
 def test_how_many_processes(jobs, tasks, device, processes):
-    assert how_many(jobs, tasks, device) == processes
+    assert processes_for(jobs, tasks, device) == processes
 
 
 # What is wrong is said before any work, and all of it.
@@ -354,7 +437,7 @@ def test_features_that_are_not_finite_are_refused(small_study, no_work, monkeypa
     study = small_study()
     broken = study.sets["fold-1"]
     broken.v[3, 2] = np.nan
-    monkeypatch.setattr(experiment, "read_features", lambda path: broken)
+    monkeypatch.setattr(FeatureFile, "arrays", broken)
     with pytest.raises(InputError, match="not finite"):
         _run(study)
 
@@ -391,14 +474,14 @@ def test_ready_made_embeddings_of_another_shape_are_refused(small_study, no_work
     np.save(tmp_path / "few.npy", np.ones((5, 24), np.float32))
     config = ZeroShotConfig(method=("ridge",), text_model=(str(tmp_path / "few.npy"),))
     with pytest.raises(InputError, match=r"\(12, width\), found shape \(5, 24\)"):
-        run_experiments(study.features, study.run_dir, config, run=ONE)
+        run_experiments(study.files, study.run_dir, config, run=ONE)
 
 
 def test_ready_made_embeddings_serve_and_name_their_folder(small_study, tmp_path):
     study = small_study()
     np.save(tmp_path / "words.npy", study.texts[TextSource()].sentence.numpy())
     config = ZeroShotConfig(method=("ridge",), text_model=(str(tmp_path / "words.npy"),))
-    found = run_experiments(study.features, study.run_dir, config, run=ONE).entries[0]
+    found = run_experiments(study.files, study.run_dir, config, run=ONE).entries[0]
     assert re.fullmatch("fold-1/ridge_words-[0-9a-f]{8}/seed-0", found.folder)
     assert found.accuracy == _run(study).entries[0].accuracy
 
@@ -412,7 +495,7 @@ def test_two_embedding_files_of_one_name_keep_results_of_their_own(small_study, 
         config = ZeroShotConfig(
             method=("ridge",), text_model=(str(tmp_path / folder / "emb.npy"),)
         )
-        found = run_experiments(study.features, study.run_dir, config, run=ONE)
+        found = run_experiments(study.files, study.run_dir, config, run=ONE)
     assert len(found.entries) == len(found.summary()) == 2
     assert len(found.of_interest().entries) == len(found.others().entries) == 1
 

@@ -12,7 +12,7 @@ def _names(dataset="custom", **choices):
 
 def test_all_is_every_method_there_is():
     assert _names(method=("all",)) == list(groups()["all"])
-    assert set(groups()["all"]) == set(METHODS)
+    assert set(METHODS) - set(groups()["all"]) == {"align"}  # it needs a backbone of its own
 
 
 def test_ablation_changes_one_thing_at_a_time():
