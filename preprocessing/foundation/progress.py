@@ -11,6 +11,8 @@ from typing import TypeVar
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 LOG_EVERY_S = 30.0
+SLOWEST = 0.5
+"""Rates below are told as the seconds for one: a rate of 0.0 says nothing."""
 
 
 def progress(
@@ -51,4 +53,10 @@ def _logged(items: Iterable[Item], total: int | None, what: str, unit: str) -> I
 
 def _log(what: str, done: int, total: int | None, unit: str, seconds: float) -> None:
     of = f"/{total}" if total else ""
-    logger.info("%s: %d%s %s, %.1f %s/s", what, done, of, unit, done / seconds, unit)
+    rate = done / seconds
+    if rate >= SLOWEST:
+        logger.info("%s: %d%s %s, %.1f %s/s", what, done, of, unit, rate, unit)
+    elif done:
+        logger.info("%s: %d%s %s, %.0f s each", what, done, of, unit, seconds / done)
+    else:
+        logger.info("%s: %d%s %s after %.0f s", what, done, of, unit, seconds)

@@ -85,6 +85,7 @@ class TextModel:
     def _encoder(self) -> Encode:
         from safetensors import SafetensorError
 
+        logger.info("loading text model %s", self.name)
         load = _load_clip if _is_plain_clip(self.folder) else _load_sentence_bert
         try:
             with _quiet():

@@ -25,9 +25,9 @@ def test_without_a_terminal_a_long_loop_logs_its_way_and_its_end(clock, caplog):
     lines, found = said(caplog, iter(range(7)), total=7)
     assert found == list(range(7))
     assert lines == [
-        "read: 2/7 file, 0.1 file/s",
-        "read: 5/7 file, 0.1 file/s",
-        "read: 7/7 file, 0.1 file/s",
+        "read: 2/7 file, 15 s each",
+        "read: 5/7 file, 12 s each",
+        "read: 7/7 file, 11 s each",
     ]
 
 
@@ -48,3 +48,17 @@ def test_a_file_that_is_left_half_read_stays_open(tmp_path, monkeypatch):
         for _ in progress(file):
             break
         assert not file.closed
+
+
+@pytest.mark.parametrize(
+    "done, seconds, said",
+    [
+        (0, 31.0, "extract: 0/4 batch after 31 s"),
+        (1, 40.0, "extract: 1/4 batch, 40 s each"),
+        (4, 2.0, "extract: 4/4 batch, 2.0 batch/s"),
+    ],
+)
+def test_a_slow_rate_is_told_in_seconds(caplog, done, seconds, said):
+    with caplog.at_level("INFO"):
+        module._log("extract", done, 4, "batch", seconds)
+    assert caplog.messages == [said]
