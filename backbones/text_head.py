@@ -52,7 +52,9 @@ class TextHead(nn.Module):
 def cosines(x: Tensor, texts: Tensor) -> Tensor:
     """Return the cosines between rows of (N, D) and (K, D), (N, K)."""
     kind = torch.promote_types(x.dtype, torch.float32)
-    return functional.normalize(x.to(kind), dim=1) @ functional.normalize(texts.to(kind), dim=1).T
+    with torch.autocast(x.device.type, enabled=False):  # half precision would round them to 0.004
+        x, texts = (functional.normalize(rows.to(kind), dim=1) for rows in (x, texts))
+        return x @ texts.T
 
 
 def split_off(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

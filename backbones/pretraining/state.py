@@ -57,7 +57,8 @@ class Classifier(nn.Module):
         scores = self.head(features)
         if self.text_head is None or not self.training:
             return scores
-        return torch.cat([scores, self.text_head(features).to(scores.dtype)], dim=1)
+        cosines = self.text_head(features)  # in single precision under autocast, too
+        return torch.cat([scores.to(cosines.dtype), cosines], dim=1)
 
 
 @dataclass(frozen=True, eq=False)

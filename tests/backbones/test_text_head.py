@@ -150,3 +150,11 @@ def test_a_backbone_taken_over_for_another_split_leaves_its_head(small_skeletons
     assert load_text_head(tmp_path / "b.safetensors") == {}
     one, other = (load_backbone(tmp_path / f"{name}.safetensors")[0] for name in "ab")
     assert torch.equal(one.data_bn.weight, other.data_bn.weight)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "float64"])
+def test_cosines_are_not_rounded_to_half_precision(texts, precision):
+    kind = torch.float64 if precision == "float64" else torch.float32
+    head = TextHead(4, torch.from_numpy(texts), centred=True).to(kind)
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        assert head(torch.randn(5, 4, dtype=kind)).dtype == kind

@@ -32,9 +32,6 @@ class Calibration:
     """Share of clips with their class among the labels whose margin is ``none_below`` or more."""
     refused: float
     """Share of clips without their class among the labels whose margin is below it."""
-    background: float
-    """Score of the first label (in units, 0 = the mean label) below which a moment of a
-    recording is background."""
     labels: int
     clips: int
 
@@ -81,21 +78,19 @@ def of_groups(groups: Sequence[tuple[Array, Array]], size: int) -> Calibration:
     its labels, (n,). Without groups (fewer than four seen classes) there is nothing to learn
     from, and nothing is refused.
     """
-    own, others, ways = [np.empty((0, 2))], [np.empty((0, 2))], []
+    own, others, ways = [np.empty(0)], [np.empty(0)], []
     for scores, inside in groups:
         part = scores.astype(np.float64)
         above = part - part.mean(1, keepdims=True)
         ways.append(above.ravel())
         first, second = np.sort(part, axis=1)[:, [-1, -2]].T
-        both = np.stack([first - second, above.max(1)], axis=1)
-        own.append(both[inside])
-        others.append(both[~inside])
+        own.append((first - second)[inside])
+        others.append((first - second)[~inside])
     unit = (float(np.concatenate(ways).std()) if ways else 0.0) or 1.0
     right, wrong = np.concatenate(own) / unit, np.concatenate(others) / unit
-    none_below, kept, refused = threshold(right[:, 0], wrong[:, 0])
-    background, _, _ = threshold(right[:, 1], wrong[:, 1])
+    none_below, kept, refused = threshold(right, wrong)
     clips = sum(len(inside) for _, inside in groups)
-    return Calibration(unit, none_below, kept, refused, background, size, clips)
+    return Calibration(unit, none_below, kept, refused, size, clips)
 
 
 def threshold(right: Array, wrong: Array) -> tuple[float, float, float]:

@@ -214,12 +214,9 @@ class Recognizer:
         joints = joints_of(found, self._recipe)
         over = windows(found.frames, found.fps, config)
         scores = self.score(window_clips(found, self._recipe, over), labels)
-        margin = margins(moment_scores(scores, over)) / self._calibration["unit"]
+        margin = margins(moment_scores(scores, over))
         still = still_moments(joints, found.fps, over.moments, config.still_m)
-        background = config.background
-        if background is None:
-            background = float(self._calibration["background"])
-        path = decode(margin, still, config, background)
+        path = decode(margin, still, config, config.background)
         seconds = found.frames / found.fps
         return [
             Segment(s.label, s.start_s, s.end_s, s.score, found.name)

@@ -38,8 +38,8 @@ class SegmentConfig:
     ] = 0.004
     background: Annotated[
         float | None,
-        "Margin over the mean label that an action must have; by default the model's own, fitted "
-        "on recordings of seen classes.",
+        "Margin over the mean label, in deviations of a recording's margins, at which an action "
+        "and background are as likely; by default only stillness is background.",
     ] = None
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class Segment:
     """One action in time: seconds from the start of the recording, ``end_s`` exclusive.
 
     ``score`` is the mean margin of the label over the mean of all labels within the segment,
-    in the units of the method's scores.
+    in deviations of the recording's margins.
     """
 
     label: str
@@ -141,13 +141,16 @@ def moment_scores(scores: Array, found: Windows, centre: Array | None = None) ->
 def margins(scores: Array) -> Array:
     """Return by how much each label's score is above the mean label's, (moments, K).
 
-    With one label only its own score is left: 0 is the mean of the recording.
+    In deviations of all margins of the recording, so that methods whose scores have other units
+    change labels as readily. With one label only its own score is left: 0 is the mean of the
+    recording.
     """
-    return scores - scores.mean(1, keepdims=True) if scores.shape[1] > 1 else scores
+    above = scores - scores.mean(1, keepdims=True) if scores.shape[1] > 1 else scores
+    return above / (float(above.std()) or 1.0)
 
 
 def decode(
-    margin: Array, still: Array, config: SegmentConfig, background: float, scale: float = 1.0
+    margin: Array, still: Array, config: SegmentConfig, background: float | None = None
 ) -> Array:
     """Return the label of each moment, ``BACKGROUND`` where none, by the Viterbi algorithm.
 
@@ -158,10 +161,8 @@ def decode(
     still
         Whether the body hardly moves around each moment, (moments,) bool.
     background
-        The margin at which an action and background are as likely.
-    scale
-        Margin that makes a label e times as likely as another; the deviation of the margins
-        of seen-class clips serves.
+        The margin at which an action and background are as likely; None: where a body moves, it
+        acts.
 
     Notes
     -----
@@ -169,7 +170,8 @@ def decode(
     ``1 - stride / mean length``; a change goes to any other state alike.
     """
     moments, labels = margin.shape
-    emission = np.concatenate([margin, np.full((moments, 1), background)], axis=1) / scale
+    level = np.where(still, 0.0, -np.inf if background is None else background)
+    emission = np.concatenate([margin, level[:, None]], axis=1)
     emission[still, :labels] = -np.inf  # nobody acts while standing still
     stay = 1 - config.stride_s / config.mean_length_s
     change = np.log((1 - stay) / labels) - np.log(stay)

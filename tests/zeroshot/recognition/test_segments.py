@@ -95,6 +95,7 @@ def test_gaps_shorter_than_told_are_closed():
 def test_one_label_keeps_its_own_score_as_margin():
     scores = np.array([[1.0], [-1.0]])
     np.testing.assert_array_equal(margins(scores), scores)
+    np.testing.assert_allclose(margins(1000 * scores), scores)
 
 
 def test_stillness_is_of_all_bodies_and_takes_absent_ones_for_still():
