@@ -44,7 +44,10 @@ def texts():
 @pytest.fixture(scope="module")
 def train(texts):
     v = rows(40, 256)
-    data = TrainingData(v, v + 0.1 * rows(40, 256, seed=3), torch.arange(40) % 6, texts)
+    head = {"weight": rows(20, 256), "bias": rows(20), "centre": rows(20, seed=5) / 9}
+    head["texts"] = texts.sentence
+    masked = v + 0.1 * rows(40, 256, seed=3)
+    data = TrainingData(v, masked, torch.arange(40) % 6, texts, head=head)
 
     def trained(name, **given):
         known = method_options(name)
