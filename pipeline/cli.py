@@ -15,6 +15,7 @@ from smie_pipe.commands.describe_classes import describe_classes
 from smie_pipe.commands.evaluate_segments import evaluate_segments
 from smie_pipe.commands.export import export
 from smie_pipe.commands.export_model import export_model
+from smie_pipe.commands.export_onnx import export_onnx
 from smie_pipe.commands.extract import extract
 from smie_pipe.commands.help import help_command
 from smie_pipe.commands.import_features import import_features
@@ -25,6 +26,7 @@ from smie_pipe.commands.preprocess import preprocess
 from smie_pipe.commands.pretrain import pretrain_backbone
 from smie_pipe.commands.report import report
 from smie_pipe.commands.results import compare, gather, remove, tables
+from smie_pipe.commands.search import search
 from smie_pipe.commands.simulate import simulate
 from smie_pipe.commands.view import view
 from smie_pipe.commands.zeroshot import zeroshot
@@ -50,6 +52,8 @@ COMMANDS: tuple[click.Command, ...] = (
     view,
     export_model,
     predict,
+    search,
+    export_onnx,
     evaluate_segments,
     export,
     import_features,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smie_pipe.label_choice import check_one_given, chosen_labels
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 from smie_pipe.stage import CommaList, Stage, json_option, overwrite_option, report
 from smie_pipe.study import FAILED, Study, pass_study
@@ -103,7 +104,7 @@ def predict(
     model = Recognizer.load(
         folder, device=study.torch_device(), text_model=text_model, own_method=own_method
     )
-    wanted, texts = _labels(model, labels, labels_file)
+    wanted, texts = chosen_labels(model, labels, labels_file)
     _say_twins(model, wanted, texts)
     if segments:
         found, faults = _segments(model, recordings, wanted, fps)
@@ -136,8 +137,7 @@ def _check(
     per_body: bool,
 ) -> None:
     """Refuse what cannot be, before anything is loaded."""
-    if (labels is None) == (labels_file is None):
-        raise click.UsageError("give either --labels or --labels-file")
+    check_one_given(labels, labels_file)
     if segments and per_body:
         raise click.UsageError("--segments and --per-body exclude each other")
     missing = [str(path) for path in recordings if not path.exists()]
@@ -149,22 +149,6 @@ def _check(
             raise unknown_choice("format", form, ["all", *known])
     if output is not None and output.is_dir() and any(output.iterdir()) and not overwrite:
         raise InputError(f"{output} is not empty; give --overwrite or another folder")
-
-
-def _labels(
-    model: Recognizer, labels: str | None, labels_file: Path | None
-) -> tuple[list[str], dict[str, list[str]]]:
-    """Return the labels to rank, and further texts for them."""
-    from smie_pipe.zeroshot.recognition.label_texts import check_labels, read_labels_file
-
-    if labels_file is not None:
-        wanted, texts = read_labels_file(labels_file, model.folder.config["texts"]["sets"])
-    else:
-        assert labels is not None
-        own = {"seen": model.seen, "unseen": model.unseen, "all": model.seen + model.unseen}
-        wanted, texts = own.get(labels.strip()) or [x.strip() for x in labels.split(",")], {}
-    check_labels(wanted)
-    return wanted, texts
 
 
 def _say_twins(model: Recognizer, labels: list[str], texts: dict[str, list[str]]) -> None:

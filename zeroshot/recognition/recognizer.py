@@ -18,6 +18,7 @@ import torch
 
 from smie_pipe.backbones.features.joined import ClipFeatures
 from smie_pipe.backbones.weights import load_backbone
+from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.saved import load_method
 from smie_pipe.zeroshot.recognition.label_texts import LabelTexts, TextFacts
@@ -237,6 +238,46 @@ class Recognizer:
                 yield from_array(_load_array(path), path.stem, fps)
             else:
                 yield from recorded(path, self._recipe, whole=whole)
+
+    @property
+    def recipe(self) -> PreprocessConfig:
+        """How clips are made of recordings."""
+        return self._recipe
+
+    def export_onnx(
+        self,
+        path: str | Path,
+        labels: Sequence[str],
+        texts: Mapping[str, Sequence[str]] | None = None,
+    ) -> float:
+        """Write the model with these labels as one ONNX file; see ``onnx.export.export_onnx``.
+
+        The scores are those of `score`. Returns how far they are from these on trial clips.
+
+        Raises
+        ------
+        InputError
+            For labels that cannot be scored, a model whose features are not a backbone's alone,
+            or one that cannot be exported.
+        """
+        from smie_pipe.zeroshot.onnx.export import export_onnx
+
+        config = self.folder.config
+        if self._network is None or self._features.source != "backbone":
+            raise InputError(
+                f"{self.folder.path}: expected a model on a backbone's features, found "
+                f"{self._features.source} features, which cannot be written as ONNX; train with "
+                "`extract --features backbone`, or use predict"
+            )
+        table = self._texts.of(labels, texts)
+        said = {key: config[key] for key in ("calibration", "figures", "data", "cite", "terms")}
+        network = self._network.to("cpu")
+        try:
+            return export_onnx(
+                Path(path), network, self._method, table, labels, config["recipe"], said
+            )
+        finally:
+            self._network.to(self.device)
 
     def near_twins(self, labels: Sequence[str]) -> list[tuple[str, str, float]]:
         """Return pairs of labels that are nearly the same text to the model, nearest first."""

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.zeroshot.methods.align import Align
 from smie_pipe.zeroshot.methods.base import Method, normalise, scaled
 from smie_pipe.zeroshot.methods.cadavae import CADAVAE
 from smie_pipe.zeroshot.methods.devise import DeViSE
@@ -60,7 +61,7 @@ def label_scorer(method: Method, texts: ClassTexts) -> LabelScorer:
     """
     name = getattr(method, "name", type(method).__name__)
     raise InputError(
-        f"method {name} cannot be written as ONNX: zeroshot/recognition/onnx_scorers.py says how "
+        f"method {name} cannot be written as ONNX: zeroshot/onnx/scorers.py says how "
         "each built-in method scores a fixed list of labels, and this is none of them"
     )
 
@@ -220,3 +221,13 @@ def _prototypes(method: Prototypes, texts: ClassTexts) -> LabelScorer:
     return LabelScorer(
         score, mean=method.mean, basis=method.basis, prototypes=method.prototypes(texts)
     )
+
+
+@label_scorer.register
+def _align(method: Align, texts: ClassTexts) -> LabelScorer:
+    candidates = F.normalize(texts.sentence.to(method.weight) - method.centre, dim=1)
+
+    def score(v: Tensor, weight: Tensor, bias: Tensor, candidates: Tensor) -> Tensor:
+        return F.normalize(F.linear(v, weight, bias), dim=1) @ candidates.T
+
+    return LabelScorer(score, weight=method.weight, bias=method.bias, candidates=candidates)

@@ -27,7 +27,7 @@ from smie_pipe.preprocessing.clips.recipe import BODIES
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
 from smie_pipe.zeroshot.methods.base import Method
-from smie_pipe.zeroshot.recognition.onnx_scorers import LabelScorer, label_scorer
+from smie_pipe.zeroshot.onnx.scorers import LabelScorer, label_scorer
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 FORMAT = "smie-pipe onnx"

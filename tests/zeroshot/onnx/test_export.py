@@ -14,14 +14,14 @@ from smie_pipe.preprocessing.clips.recipe import prepare
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.base import TrainingData, fit
 from smie_pipe.zeroshot.methods.registry import METHODS, build_method, method_options
-from smie_pipe.zeroshot.recognition.onnx_export import (
+from smie_pipe.zeroshot.onnx.export import (
     TOLERANCE,
     difference,
     export_onnx,
     run_onnx,
     trial_clips,
 )
-from smie_pipe.zeroshot.recognition.onnx_scorers import label_scorer
+from smie_pipe.zeroshot.onnx.scorers import label_scorer
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 QUICK = {"epochs": 2, "cycles": 1, "cycle": 3, "samples": 5, "steps": 5, "hidden1": 24, "space": 8}
@@ -44,7 +44,10 @@ def texts():
 @pytest.fixture(scope="module")
 def train(texts):
     v = rows(40, 256)
-    data = TrainingData(v, v + 0.1 * rows(40, 256, seed=3), torch.arange(40) % 6, texts)
+    head = {"weight": rows(20, 256), "bias": rows(20), "centre": rows(20, seed=5) / 9}
+    head["texts"] = texts.sentence
+    masked = v + 0.1 * rows(40, 256, seed=3)
+    data = TrainingData(v, masked, torch.arange(40) % 6, texts, head=head)
 
     def trained(name, **given):
         known = method_options(name)
@@ -167,7 +170,7 @@ def test_a_missing_extra_is_named(monkeypatch, train, texts, tmp_path):
 def test_a_file_with_other_scores_is_not_left_behind(
     monkeypatch, exported, train, texts, tmp_path
 ):
-    module = "smie_pipe.zeroshot.recognition.onnx_export"
+    module = "smie_pipe.zeroshot.onnx.export"
     monkeypatch.setattr(f"{module}._write", lambda *a: a[-1].write_bytes(b""))
     monkeypatch.setattr(f"{module}.run_onnx", lambda path, clips: np.ones((len(clips), 6)))
     with pytest.raises(InputError, match="not written: its scores would differ"):
