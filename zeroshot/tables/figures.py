@@ -15,7 +15,6 @@ from safetensors.numpy import load_file
 
 from smie_pipe.backbones.features.store import FeatureFile
 from smie_pipe.preprocessing.foundation.progress import progress
-from smie_pipe.zeroshot.config import LABELS
 from smie_pipe.zeroshot.methods.registry import family
 from smie_pipe.zeroshot.tables import plots as figures
 from smie_pipe.zeroshot.tables.rows import Row, described, rows_of
@@ -29,7 +28,9 @@ Drawing = tuple[Path, list[Path], Callable[[], Figure]]
 
 
 def draw(results: Results, features: Mapping[str, FeatureFile], seed: int = 0) -> list[Path]:
-    """Draw every figure the results give, as PNG and SVG; return what there is now.
+    """Draw every figure the results give, as PNG, SVG and PDF; return what there is now.
+
+    Figures bear no title, so that they serve in a paper; their folder says what they show.
 
     Per method and split, in ``SPLIT/VARIANT/``: ``confusion`` (counts of all seeds together),
     ``scores`` (bars of a few clips) and ``losses`` of the first seed. Per split ``tsne`` of the
@@ -62,7 +63,7 @@ def _guarded(target: Path, sources: Sequence[Path], make: Callable[[], Figure]) 
 
 
 def _drawn(target: Path, sources: Sequence[Path], make: Callable[[], Figure]) -> list[Path]:
-    there = [Path(f"{target}.png"), Path(f"{target}.svg")]
+    there = [Path(f"{target}.{kind}") for kind in figures.KINDS]
     if all(path.is_file() for path in there):
         oldest = min(path.stat().st_mtime_ns for path in there)
         if all(source.stat().st_mtime_ns < oldest for source in sources):
@@ -81,40 +82,29 @@ def _of_variants(results: Results, seed: int) -> Iterable[Drawing]:
         sources = [_result_file(results, entry) for entry in entries]
         at = results.run_dir / folder
         first = entries[0]
-        title = _title(first)
-        yield at / "confusion", sources, _confusion(entries, title)
-        yield at / "scores", sources[:1], _scores(results, first, seed, title)
+        yield at / "confusion", sources, _confusion(entries)
+        yield at / "scores", sources[:1], _scores(results, first, seed)
         if first.epochs > 1:
-            yield at / "losses", sources[:1], _losses(results, first, title)
+            yield at / "losses", sources[:1], _losses(results, first)
 
 
 def _named(entry: Result) -> str:
     return described(entry.method, entry.changed)
 
 
-def _title(entry: Result) -> str:
-    """Return what the figures of a training are of; texts are named unless they are labels."""
-    text = "" if entry.text == LABELS else f", {entry.text.removesuffix('.csv')}"
-    return f"{_named(entry)}{text}, {entry.split}"
-
-
-def _confusion(entries: Sequence[Result], title: str) -> Callable[[], Figure]:
+def _confusion(entries: Sequence[Result]) -> Callable[[], Figure]:
     counts = np.sum([entry.confusion for entry in entries], axis=0)
-    seeds = f", {len(entries)} seeds" if len(entries) > 1 else ""
-    accuracy = 100 * np.trace(counts) / counts.sum()
-    return lambda: figures.confusion(
-        counts, entries[0].classes, f"{title}{seeds}: {accuracy:.1f} %"
-    )
+    return lambda: figures.confusion(counts, entries[0].classes)
 
 
-def _scores(results: Results, entry: Result, seed: int, title: str) -> Callable[[], Figure]:
+def _scores(results: Results, entry: Result, seed: int) -> Callable[[], Figure]:
     def make() -> Figure:
         found = load_file(results.run_dir / entry.folder / "scores.safetensors")
         rows = some_of_each(found["truth"], CLIPS_WITH_BARS, seed)
         clips = [f"{entry.classes[found['truth'][r]]} (row {int(found['row'][r])})" for r in rows]
         scores, truth = found["scores"][rows], found["truth"][rows]
         unit = max(float(found["scores"].std()), 1e-12)
-        return figures.score_bars(scores, truth, entry.classes, clips, unit=unit, title=title)
+        return figures.score_bars(scores, truth, entry.classes, clips, unit=unit)
 
     return make
 
@@ -134,10 +124,8 @@ def some_of_each(truth: np.ndarray, count: int, seed: int) -> list[int]:
     return sorted(chosen.tolist(), key=lambda r: (truth[r], r))
 
 
-def _losses(results: Results, entry: Result, title: str) -> Callable[[], Figure]:
-    return lambda: figures.losses(
-        read_history(results.run_dir / entry.folder / "history.csv"), title
-    )
+def _losses(results: Results, entry: Result) -> Callable[[], Figure]:
+    return lambda: figures.losses(read_history(results.run_dir / entry.folder / "history.csv"))
 
 
 def read_history(path: Path) -> dict[str, list[float]]:
@@ -151,17 +139,14 @@ def _of_features(
     results: Results, features: Mapping[str, FeatureFile], seed: int
 ) -> Iterable[Drawing]:
     for split, file in features.items():
-        yield results.run_dir / split / "tsne", [file.path], _map(split, file, seed)
+        yield results.run_dir / split / "tsne", [file.path], _map(file, seed)
 
 
-def _map(split: str, file: FeatureFile, seed: int) -> Callable[[], Figure]:
+def _map(file: FeatureFile, seed: int) -> Callable[[], Figure]:
     def make() -> Figure:
         found = file.arrays
         clips = found.take("unseen_test")
-        title = f"t-SNE of the features of unseen clips, {split}"
-        return figures.features_map(
-            clips.v, clips.label, found.class_names, seed=seed, title=title
-        )
+        return figures.features_map(clips.v, clips.label, found.class_names, seed=seed)
 
     return make
 
@@ -199,7 +184,6 @@ def _sweep(sweep: Sequence[Row], without: Sequence[Row]) -> Callable[[], Figure]
         [s.std for s in summaries],
         chance=summaries[0].chance,
         without=without[0].summary.mean if without else None,
-        title=f"SMIE over beta, {summaries[0].split_set}",
     )
 
 
@@ -213,8 +197,8 @@ def _of_gzsl(results: Results) -> Iterable[Drawing]:
         sources = [_result_file(results, entry) for entry in entries.values()]
         curves = {name: entry.gzsl["curve"] for name, entry in entries.items() if entry.gzsl}
         at = results.run_dir / split / "seen_unseen"
-        yield at, sources, _curves(curves, split)
+        yield at, sources, _curves(curves)
 
 
-def _curves(curves: Mapping[str, Mapping], split: str) -> Callable[[], Figure]:
-    return lambda: figures.seen_unseen(curves, f"Seen against unseen, {split}")
+def _curves(curves: Mapping[str, Mapping]) -> Callable[[], Figure]:
+    return lambda: figures.seen_unseen(curves)

@@ -18,7 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.preprocessing.foundation.whole_files import replace_when_whole
+from smie_pipe.zeroshot.tables.table import printable
 
 Array = np.ndarray
 COLOURS = (
@@ -33,20 +35,24 @@ COLOURS = (
 )
 MARKS = ("o", "^", "s", "D", "v", "P", "X", "*")
 RIGHT, WRONG, OTHER = "#009E73", "#D55E00", "#BBBBBB"
+KINDS = ("png", "svg", "pdf")
+STYLE = {"svg.hashsalt": "smie-pipe", "svg.fonttype": "none", "pdf.fonttype": 42}
+_DATED = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
+FEWEST_CLIPS = 5
 CLIPS_DRAWN = 2000
 """t-SNE of more clips than this takes minutes and shows no more."""
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write ``path`` with .png and .svg for suffix; return both paths.
+    """Write ``path`` with .png, .svg and .pdf for suffix; return the paths. Text stays text.
 
     The same figure gives the same bytes: no date, fixed names inside the SVG.
     """
-    written = [Path(f"{path}.png"), Path(f"{path}.svg")]
-    with matplotlib.rc_context({"svg.hashsalt": "smie-pipe", "svg.fonttype": "path"}):
+    written = [Path(f"{path}.{kind}") for kind in KINDS]
+    with matplotlib.rc_context(STYLE):
         for target in written:
             kind = target.suffix[1:]
-            metadata = {"Date": None} if kind == "svg" else {"Software": None}
+            metadata = {_DATED[kind]: None}
             with replace_when_whole(target) as temporary:
                 figure.savefig(temporary, format=kind, dpi=150, metadata=metadata)
     return written
@@ -102,7 +108,8 @@ def score_bars(
     Notes
     -----
     Bars show the softmax of the scores, since scores of some methods are negative; the order is
-    that of the scores. Of more than eight classes the best eight are shown.
+    that of the scores. Of more than eight classes the best eight are shown; a true
+    class that is none of them takes the place of the last.
     """
     shown = min(8, scores.shape[1])
     columns = min(3, len(clips))
@@ -117,7 +124,8 @@ def score_bars(
         axes.set_title(_wrap(clip, 40), fontsize=9)
     for axes in grid.flat[max(0, len(clips) - columns) : len(clips)]:
         axes.set_xlabel("softmax of the scores", fontsize=8)
-    figure.suptitle(_wrap(title, 30 * columns), fontsize=11)
+    if title:
+        figure.suptitle(_wrap(title, 30 * columns), fontsize=11)
     figure.legend(
         handles=[Patch(color=RIGHT), Patch(color=WRONG)],
         labels=["true class", "wrongly best class"],
@@ -131,6 +139,8 @@ def score_bars(
 
 def _bars(axes: Axes, scores: Array, true: int, names: Sequence[str], shown: int) -> None:
     order = np.argsort(-scores, kind="stable")[:shown]
+    if true not in order:
+        order[-1] = true  # the true class always has its bar
     shares = np.exp(scores - scores.max())
     shares = (shares / shares.sum())[order]
     wrong = WRONG if order[0] != true else RIGHT
@@ -138,7 +148,7 @@ def _bars(axes: Axes, scores: Array, true: int, names: Sequence[str], shown: int
     axes.barh(range(shown), shares, color=colours)
     axes.set_yticks(range(shown), [_wrap(names[k]) for k in order], fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1)
+    axes.set_xlim(0, None)
     axes.tick_params(axis="x", labelsize=8)
     _bare(axes)
 
@@ -193,7 +203,8 @@ def losses(history: Mapping[str, Sequence[float]], title: str = "") -> Figure:
         axes.tick_params(labelsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _bare(axes)
-    figure.suptitle(_wrap(title, 30 * columns), fontsize=11)
+    if title:
+        figure.suptitle(_wrap(title, 30 * columns), fontsize=11)
     return figure
 
 
@@ -207,7 +218,7 @@ def seen_unseen(curves: Mapping[str, Mapping[str, Sequence[float]]], title: str 
     styles = ("-", "--", ":", "-.")
     for i, (name, points) in enumerate(curves.items()):
         S, U = 100 * np.asarray(points["S"]), 100 * np.asarray(points["U"])
-        axes.plot(S, U, styles[i // 8 % 4], color=COLOURS[i % 8], label=name)
+        axes.plot(S, U, styles[i // 8 % 4], color=COLOURS[i % 8], label=_wrap(name, 60))
     axes.set(
         xlabel="accuracy on seen (%)", ylabel="accuracy on unseen (%)", title=_wrap(title, 44)
     )
@@ -240,7 +251,9 @@ def features_map(
         here = label == k
         x, y = places[here].T
         colour, mark = COLOURS[i % 8], MARKS[(i + i // 8) % 8]
-        axes.scatter(x, y, s=14, c=colour, marker=mark, linewidths=0, alpha=0.8, label=names[k])
+        axes.scatter(
+            x, y, s=14, c=colour, marker=mark, linewidths=0, alpha=0.8, label=_wrap(names[k])
+        )
     axes.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2", title=_wrap(title, 60))
     axes.legend(
         fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.4
@@ -253,8 +266,14 @@ def tsne(v: Array, seed: int) -> Array:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
+    if len(v) < FEWEST_CLIPS:
+        raise InputError(
+            f"{len(v)} clips are too few for t-SNE, at least {FEWEST_CLIPS} are needed"
+        )
     x = v - v.mean(1, keepdims=True)
     x = x / np.maximum(x.std(1, keepdims=True), 1e-6)
+    if not np.isfinite(x).all() or x.std(0).max() < 1e-4:  # scikit-learn crashes on such clips
+        raise InputError("the features of all clips are the same, so there is no map of them")
     perplexity = min(30.0, (len(x) - 1) / 3)
     with threadpool_limits(1):  # its threads wait for each other longer than they work
         return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(x)
@@ -268,7 +287,10 @@ def _some(v: Array, label: Array, seed: int) -> tuple[Array, Array]:
 
 
 def _wrap(name: str, width: int = 24) -> str:
-    return "\n".join(textwrap.wrap(name, width, max_lines=2, placeholder="…")) or name
+    """Break a name into lines, as plain text: nothing in it is read as a formula."""
+    name = printable(name)
+    lines = textwrap.wrap(name, width, max_lines=2, placeholder="…")
+    return ("\n".join(lines) or name).replace("$", r"\$")
 
 
 def _bare(axes: Axes) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.config import ZeroShotConfig, ZeroShotRun
 from smie_pipe.zeroshot.tables import figures as drawing
 from smie_pipe.zeroshot.tables import plots as figures
@@ -93,7 +94,8 @@ def test_figures_are_saved_twice_with_the_same_bytes(tmp_path):
     first = [path.read_bytes() for path in figures.save(make(), tmp_path / "a.b")]
     second = [path.read_bytes() for path in figures.save(make(), tmp_path / "a.b")]
     assert first == second
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.b.png", "a.b.svg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.b.pdf", "a.b.png", "a.b.svg"]
+    assert b"<text" in first[1]  # words stay words
     assert first[1].startswith(b"<?xml")
 
 
@@ -120,7 +122,7 @@ def test_a_study_is_drawn_once(small_study, monkeypatch):
     expected = {folder / name for folder in variants for name in ("confusion", "scores", "losses")}
     expected |= {Path(name) for name in ("fold-1/tsne", "fold-1/seen_unseen", BETA)}
     assert {p.relative_to(study.run_dir).with_suffix("") for p in drawn} == expected
-    assert {path.suffix for path in drawn} == {".png", ".svg"}
+    assert {path.suffix for path in drawn} == {".png", ".svg", ".pdf"}
     assert all(_is_drawn(path) for path in drawn if path.suffix == ".png")
 
     saved = []
@@ -147,3 +149,49 @@ def _is_drawn(path):
 def test_history_is_read_without_the_epoch(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,loss,m\n1,0.5,2\n2,0.25,3\n")
     assert read_history(tmp_path / "history.csv") == {"loss": [0.5, 0.25], "m": [2.0, 3.0]}
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-30])
+def test_a_map_of_clips_that_are_all_alike_is_refused(scale):
+    v = scale * np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
+    with pytest.raises(InputError, match="all clips are the same"):
+        figures.features_map(v, np.arange(40) % 3, NAMES)
+
+
+def test_one_clip_is_too_few_for_a_map():
+    with pytest.raises(InputError, match="1 clips are too few"):
+        figures.features_map(np.ones((1, 8), np.float32), np.array([0]), NAMES)
+
+
+def test_the_true_class_always_has_a_bar():
+    scores = np.arange(20.0)[None]
+    figure = figures.score_bars(scores, np.array([0]), [f"c{k}" for k in range(20)], ["clip"])
+    assert figure.axes[0].get_yticklabels()[-1].get_text() == "c0"
+
+
+def test_names_are_no_formulas(tmp_path):
+    names = [r"$\frac$", "pay $5_ then $10", "a\x1b[31m"]
+    label = np.arange(30) % 3
+    v = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
+    for figure in (
+        figures.confusion(np.eye(3, dtype=int), names),
+        figures.score_bars(np.eye(3), np.arange(3), names, names),
+        figures.features_map(v, label, names),
+        figures.seen_unseen({names[0]: {"S": [0, 1], "U": [1, 0]}}),
+    ):
+        figures.save(figure, tmp_path / "figure")
+
+
+def test_a_figure_that_fails_costs_no_other(small_study, monkeypatch, caplog):
+    study = small_study({"fold-1": [0, 3, 7]})
+    results = run_experiments(
+        study.files,
+        study.run_dir,
+        ZeroShotConfig(method=("ridge",)),
+        texts=study.texts,
+        run=ZeroShotRun(jobs=1),
+    )
+    monkeypatch.setattr(drawing.figures, "confusion", lambda *a: 1 / 0)
+    monkeypatch.setattr(drawing.figures, "CLIPS_DRAWN", 20)
+    assert {path.stem for path in draw(results, study.files)} == {"scores", "tsne"}
+    assert "confusion is not drawn: ZeroDivisionError" in caplog.text
