@@ -83,9 +83,7 @@ def run_demo(study: Study, splits: int, layout: str) -> Results:
     logger.info("3/5 pretrain-backbone: ST-GCN, %d epochs, protocol %s", EPOCHS, protocol)
     chosen = resolve_splits(study, [f"random:{UNSEEN}:{study.seed}:{splits}"])
     for split in chosen:
-        run_pretrain(
-            study, split, protocol, PretrainConfig(recipe="paper", epochs=EPOCHS), PretrainRun()
-        )
+        run_pretrain(study, split, protocol, PretrainConfig(epochs=EPOCHS), PretrainRun())
     logger.info("4/5 extract: features of whole and key-frame-masked clips")
     for split in chosen:
         run_extract(study, split.name, ExtractConfig(), ExtractRun())
