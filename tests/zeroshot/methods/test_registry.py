@@ -121,7 +121,7 @@ def test_yields_finite_losses_and_can_be_stopped_and_scored_between(name, toy, s
     texts, _, v, _ = toy
     options = (
         {"cycles": 3, "cycle": 3, "samples": 5, "steps": 5}
-        if "latent" in method_options(name)
+        if "cycle" in method_options(name)
         else {}
     )
     method = build_method(name, options)
@@ -137,7 +137,7 @@ def test_yields_finite_losses_and_can_be_stopped_and_scored_between(name, toy, s
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name not in CLOSED_FORM])
 def test_every_parameter_of_the_network_is_trained(name, toy, seen_part):
-    options = {"cycles": 1, "cycle": 2} if "latent" in method_options(name) else {"epochs": 1}
+    options = {"cycles": 1, "cycle": 2} if "cycle" in method_options(name) else {"epochs": 1}
     method = build_method(name, options)
     for _ in method.train(seen_part, seed=0, device=CPU):
         pass
@@ -149,7 +149,7 @@ def test_every_parameter_of_the_network_is_trained(name, toy, seen_part):
 def test_inputs_are_left_as_they_were(name, toy, seen_part):
     data = seen_part
     before = [x.clone() for x in (data.v, data.v_masked, data.texts.sentence)]
-    options = {"cycles": 1, "cycle": 2} if "latent" in method_options(name) else {}
+    options = {"cycles": 1, "cycle": 2} if "cycle" in method_options(name) else {}
     next(build_method(name, options).train(data, seed=0, device=CPU))
     after = [data.v, data.v_masked, data.texts.sentence]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
@@ -170,7 +170,7 @@ def test_other_widths_fit(name, with_head):
                                for s in sizes)  # fmt: skip
     texts = ClassTexts(sentence, verb, noun)
     data = with_head(TrainingData(v, v, torch.arange(40) % 6, texts))
-    options = {"cycles": 1, "cycle": 2, "steps": 2} if "latent" in method_options(name) else {}
+    options = {"cycles": 1, "cycle": 2, "steps": 2} if "cycle" in method_options(name) else {}
     method = build_method(name, options)
     next(method.train(data, seed=0, device=CPU))
     assert method.score(v, texts.take([1, 4])).shape == (40, 2)
