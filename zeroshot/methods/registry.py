@@ -66,6 +66,7 @@ METHODS: dict[str, Entry] = {
     "jpose": Entry(f"{_HERE}.jpose:JPoSE", "JPoSE", **_WORDS),
     "cada-vae": Entry(f"{_HERE}.cadavae:CADAVAE", "CADA-VAE"),
     "synse": Entry(f"{_HERE}.cadavae:SynSE", "SynSE", **_WORDS),
+    "sa-dvae": Entry(f"{_HERE}.sadvae:SADVAE", "SA-DVAE"),
     "ridge": Entry(f"{_HERE}.ridge:Ridge", "ridge regression"),
     "align": Entry(f"{_HERE}.align:Align", "text head (ours)", in_all=False, text_head=True),
     "prototypes": Entry(f"{_HERE}.prototypes:Prototypes", "prototypes (ours)"),

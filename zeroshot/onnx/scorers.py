@@ -25,6 +25,7 @@ from smie_pipe.zeroshot.methods.prototypes import Prototypes
 from smie_pipe.zeroshot.methods.relationnet import RelationNet
 from smie_pipe.zeroshot.methods.revise import ReViSE, log_scaled
 from smie_pipe.zeroshot.methods.ridge import Ridge
+from smie_pipe.zeroshot.methods.sadvae import SADVAE
 from smie_pipe.zeroshot.methods.smie import SMIE
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
@@ -188,6 +189,22 @@ def _cadavae(method: CADAVAE, texts: ClassTexts) -> LabelScorer:
         score,
         weight=encoder.weight[:half],
         bias=encoder.bias[:half],
+        classes=softmax.weight,
+        classes_bias=softmax.bias,
+    )
+
+
+@label_scorer.register
+def _sadvae(method: SADVAE, texts: ClassTexts) -> LabelScorer:
+    encoder, softmax, r = method.net.visual_encoder, method.classifier(texts), method.semantic
+
+    def score(v: Tensor, weight: Tensor, bias: Tensor, *softmax: Tensor) -> Tensor:
+        return F.log_softmax(F.linear(F.linear(normalise(v), weight, bias), *softmax), dim=1)
+
+    return LabelScorer(
+        score,
+        weight=encoder.weight[:r],
+        bias=encoder.bias[:r],
         classes=softmax.weight,
         classes_bias=softmax.bias,
     )

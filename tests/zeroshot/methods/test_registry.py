@@ -31,6 +31,7 @@ QUICK = {
     "jpose": STEP | {"batch": 64},
     "cada-vae": {"lr": 1e-3, "cycles": 2, "cycle": 200, "latent": 32, "samples": 30},
     "synse": {"lr": 1e-3, "cycles": 3, "cycle": 200, "latent": 32, "samples": 30},
+    "sa-dvae": {"lr": 1e-3, "cycles": 3, "cycle": 200, "semantic": 32, "samples": 30},
     "ridge": {"alpha": 0.01},
     "prototypes": {},
     "align": {},
