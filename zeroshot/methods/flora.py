@@ -145,7 +145,8 @@ class Flora(OneNetwork):
     3. Phase 2, encoders fixed, trains a flow w that sees no text: with
        ``u = z_v - (1 - 1e-5) z_t``, s the sigmoid of a normal number and
        ``z_s = (1 - (1 - 1e-5) s) z_t + s z_v`` it minimises
-       ``|w(z_s, s) - u|^2 - 0.1 |w(z_s, s) - u'|^2``, u' of a clip of another class and its own text.
+       ``|w(z_s, s) - u|^2 - 0.1 |w(z_s, s) - u'|^2``, u' of a clip of another
+       class and its own text.
     4. Score at s = 1/2: ``-log mean (w(z_s, s) - u)^2`` with the class's z_t.
 
     Parameters
