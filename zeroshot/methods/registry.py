@@ -66,6 +66,8 @@ METHODS: dict[str, Entry] = {
     "cada-vae": Entry(f"{_HERE}.cadavae:CADAVAE", "CADA-VAE"),
     "synse": Entry(f"{_HERE}.cadavae:SynSE", "SynSE", parts_of_speech=True, only_words=True),
     "sa-dvae": Entry(f"{_HERE}.sadvae:SADVAE", "SA-DVAE"),
+    "flora": Entry(f"{_HERE}.flora:Flora", "Flora (one token)"),
+    "contrastive": Entry(f"{_HERE}.contrastive:Contrastive", "contrastive"),
     "ridge": Entry(f"{_HERE}.ridge:Ridge", "ridge regression"),
     "align": Entry(f"{_HERE}.align:Align", "text head (ours)", in_all=False, text_head=True),
     "prototypes": Entry(f"{_HERE}.prototypes:Prototypes", "prototypes (ours)"),
