@@ -67,6 +67,7 @@ METHODS: dict[str, Entry] = {
     "synse": Entry(f"{_HERE}.cadavae:SynSE", "SynSE", parts_of_speech=True, only_words=True),
     "sa-dvae": Entry(f"{_HERE}.sadvae:SADVAE", "SA-DVAE"),
     "flora": Entry(f"{_HERE}.flora:Flora", "Flora (one token)"),
+    "tdsm": Entry(f"{_HERE}.tdsm:TDSM", "TDSM (small denoiser)"),
     "contrastive": Entry(f"{_HERE}.contrastive:Contrastive", "contrastive"),
     "ridge": Entry(f"{_HERE}.ridge:Ridge", "ridge regression"),
     "align": Entry(f"{_HERE}.align:Align", "text head (ours)", in_all=False, text_head=True),

@@ -29,6 +29,7 @@ from smie_pipe.zeroshot.methods.revise import ReViSE, log_scaled
 from smie_pipe.zeroshot.methods.ridge import Ridge
 from smie_pipe.zeroshot.methods.sadvae import SADVAE
 from smie_pipe.zeroshot.methods.smie import SMIE
+from smie_pipe.zeroshot.methods.tdsm import TDSM, Denoiser, error_scores
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
@@ -221,6 +222,16 @@ def _flora(method: Flora, texts: ClassTexts) -> LabelScorer:
         return pair_scores(net, normalise(v), classes, noise, method.flow)
 
     return LabelScorer(score, net=method.net, classes=classes, noise=noise)
+
+
+@label_scorer.register
+def _tdsm(method: TDSM, texts: ClassTexts) -> LabelScorer:
+    table = scaled(texts.sentence.to(method.net.mean))
+
+    def score(v: Tensor, net: Denoiser, table: Tensor, noises: Tensor) -> Tensor:
+        return error_scores(net, v, table, noises, method.predicts)
+
+    return LabelScorer(score, net=method.net, table=table, noises=method.noises())
 
 
 @label_scorer.register
