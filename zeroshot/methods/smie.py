@@ -47,7 +47,7 @@ class PairScores(NamedTuple):
 
 
 @dataclass
-class SMIE(OneNetwork):
+class SMIE(OneNetwork[Estimator]):
     """Global alignment by mutual information, with the temporal constraint.
 
     Parameters
@@ -151,7 +151,8 @@ class SMIE(OneNetwork):
 
     def network(self, *widths: int) -> Estimator:
         """Return T for features and texts of these widths, untrained."""
-        return Estimator(*widths, self.hidden1, self.hidden2)
+        visual, text = widths
+        return Estimator(visual, text, self.hidden1, self.hidden2)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:
