@@ -14,11 +14,11 @@ import click
 from smie_pipe.preprocessing.foundation.errors import InputError
 
 if TYPE_CHECKING:
+    from smie_pipe.preprocessing.trackers.streams import Form, Frame
     from smie_pipe.report.live import LiveView
     from smie_pipe.zeroshot.recognition.follow import Follower, Moment, Summary
     from smie_pipe.zeroshot.recognition.prediction import Prediction
     from smie_pipe.zeroshot.recognition.recognizer import Recognizer
-    from smie_pipe.zeroshot.recognition.streams import Form, Frame
 
 STDIN = "-"
 
@@ -120,7 +120,7 @@ class _Page:
 
     def frame(self, form: Form, frame: Frame) -> None:
         """Show the bodies of a frame."""
-        from smie_pipe.zeroshot.recognition.streams import shown_bodies
+        from smie_pipe.preprocessing.trackers.streams import shown_bodies
 
         if self._view is not None:
             self._view.frame(shown_bodies(form, frame))

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.trackers.streams import Arrived, Form, Frame, arrivals, form_of
 from smie_pipe.zeroshot.recognition.prediction import Prediction
 from smie_pipe.zeroshot.recognition.recognizer import Recognizer
 from smie_pipe.zeroshot.recognition.recordings import FPS, ClipToName, Recorded, clips_of
-from smie_pipe.zeroshot.recognition.streams import Arrived, Form, Frame, arrivals, form_of
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 WINDOW_S, STRIDE_S = 2.0, 0.5

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from smie_pipe.preprocessing.body import JOINTS
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.trackers.streams import arrivals
 from smie_pipe.zeroshot.recognition.follow import Follower
 from smie_pipe.zeroshot.recognition.recognizer import Recognizer
-from smie_pipe.zeroshot.recognition.streams import arrivals
 
 from .conftest import call
 
