@@ -49,6 +49,7 @@ class Savable(Protocol):
         ...
 
 
+@dataclass
 class OneNetwork:
     """The two calls for a method whose whole trained state is the network ``net``.
 
@@ -56,8 +57,8 @@ class OneNetwork:
     in ``widths``.
     """
 
-    net: nn.Module
-    widths: tuple[int, ...]
+    net: nn.Module = field(init=False, repr=False, compare=False)
+    widths: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def network(self, *widths: int) -> nn.Module:
         """Return the untrained network for features and texts of these widths."""
