@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts, _float_tensor, _rows
 
 
@@ -161,6 +161,13 @@ def check_positive(method: Any, *options: str) -> None:
             raise InputError(
                 f"option {method.name}.{option}: expected a number above 0, got {value}."
             )
+
+
+def check_one_of(method: Any, option: str, allowed: tuple[str, ...]) -> None:
+    """Raise InputError unless an option of a method is one of these, offering the nearest."""
+    value = getattr(method, option)
+    if value not in allowed:
+        raise unknown_choice(f"{method.name}.{option}", value, allowed)
 
 
 def fit(method: Method, data: TrainingData, *, seed: int, device: torch.device | str) -> Method:

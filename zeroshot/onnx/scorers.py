@@ -19,24 +19,30 @@ from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.methods.align import Align
 from smie_pipe.zeroshot.methods.base import Method, normalise, scaled
 from smie_pipe.zeroshot.methods.cadavae import CADAVAE
+from smie_pipe.zeroshot.methods.contrastive import Contrastive
 from smie_pipe.zeroshot.methods.devise import DeViSE
+from smie_pipe.zeroshot.methods.flora import Flora, FloraNet, pair_scores
 from smie_pipe.zeroshot.methods.jpose import JPoSE
 from smie_pipe.zeroshot.methods.prototypes import Prototypes
 from smie_pipe.zeroshot.methods.relationnet import RelationNet
 from smie_pipe.zeroshot.methods.revise import ReViSE, log_scaled
 from smie_pipe.zeroshot.methods.ridge import Ridge
+from smie_pipe.zeroshot.methods.sadvae import SADVAE
 from smie_pipe.zeroshot.methods.smie import SMIE
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
 class LabelScorer(nn.Module):
-    """A function of features (N, Dv) and constants to scores (N, K), as a module."""
+    """A function of features (N, Dv) and constants or networks to scores (N, K), as a module."""
 
-    def __init__(self, compute: Callable[..., Tensor], **constants: Tensor | None):
+    def __init__(self, compute: Callable[..., Tensor], **constants: Tensor | nn.Module | None):
         super().__init__()
         self.compute, self.names = compute, tuple(constants)
         for name, value in constants.items():
-            self.register_buffer(name, None if value is None else value.detach().clone())
+            if isinstance(value, nn.Module):
+                self.add_module(name, value)
+            else:
+                self.register_buffer(name, None if value is None else value.detach().clone())
 
     def forward(self, v: Tensor) -> Tensor:
         """Return the scores (N, K), float32, of raw features (N, Dv)."""
@@ -191,6 +197,41 @@ def _cadavae(method: CADAVAE, texts: ClassTexts) -> LabelScorer:
         classes=softmax.weight,
         classes_bias=softmax.bias,
     )
+
+
+@label_scorer.register
+def _sadvae(method: SADVAE, texts: ClassTexts) -> LabelScorer:
+    encoder, softmax, r = method.net.visual_encoder, method.classifier(texts), method.semantic
+
+    def score(v: Tensor, weight: Tensor, bias: Tensor, *softmax: Tensor) -> Tensor:
+        return F.log_softmax(F.linear(F.linear(normalise(v), weight, bias), *softmax), dim=1)
+
+    return LabelScorer(
+        score,
+        weight=encoder.weight[:r],
+        bias=encoder.bias[:r],
+        classes=softmax.weight,
+        classes_bias=softmax.bias,
+    )
+
+
+@label_scorer.register
+def _flora(method: Flora, texts: ClassTexts) -> LabelScorer:
+    classes, noise = method.class_latents(texts)
+
+    def score(v: Tensor, net: FloraNet, classes: Tensor, noise: Tensor) -> Tensor:
+        return pair_scores(net, normalise(v), classes, noise, method.flow)
+
+    return LabelScorer(score, net=method.net, classes=classes, noise=noise)
+
+
+@label_scorer.register
+def _contrastive(method: Contrastive, texts: ClassTexts) -> LabelScorer:
+    def score(v: Tensor, net: nn.Module, candidates: Tensor) -> Tensor:
+        return F.normalize(net(normalise(v)), dim=1) @ candidates.T
+
+    candidates = texts.sentence.to(next(method.net.parameters()))
+    return LabelScorer(score, net=method.net, candidates=candidates)
 
 
 @label_scorer.register

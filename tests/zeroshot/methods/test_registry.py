@@ -31,12 +31,22 @@ QUICK = {
     "jpose": STEP | {"batch": 64},
     "cada-vae": {"lr": 1e-3, "cycles": 2, "cycle": 200, "latent": 32, "samples": 30},
     "synse": {"lr": 1e-3, "cycles": 3, "cycle": 200, "latent": 32, "samples": 30},
+    "sa-dvae": {"lr": 1e-3, "cycles": 3, "cycle": 200, "semantic": 32, "samples": 30},
+    "flora": {"lr": 1e-3, "epochs": 4, "width": 32},
+    "contrastive": {"batch": 64},
     "ridge": {"alpha": 0.01},
     "prototypes": {},
     "align": {},
 }
 CLOSED_FORM = ("ridge", "prototypes", "align")
+FEW = {"samples": 5, "steps": 5, "width": 16}
 SEEN, UNSEEN = list(range(20)), list(range(20, 25))
+
+
+def few(name, **options):
+    """Return those of the options that a method has, and such as make it small."""
+    known = method_options(name)
+    return {key: value for key, value in (FEW | options).items() if key in known}
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +117,7 @@ def test_scores_seen_and_unseen_classes_together(name, toy, trained):
 @pytest.mark.parametrize("name", METHODS)
 def test_same_seed_gives_the_same_scores(name, toy, seen_part):
     texts, _, v, _ = toy
-    few = {"epochs": 2, "cycles": 1, "cycle": 3, "samples": 5, "steps": 5}
-    options = {k: x for k, x in few.items() if k in method_options(name)}
+    options = few(name, epochs=2, cycles=1, cycle=3)
     first, again = (
         fit(build_method(name, options), seen_part, seed=3, device=CPU).score(v, texts)
         for _ in range(2)
@@ -119,11 +128,7 @@ def test_same_seed_gives_the_same_scores(name, toy, seen_part):
 @pytest.mark.parametrize("name", METHODS)
 def test_yields_finite_losses_and_can_be_stopped_and_scored_between(name, toy, seen_part):
     texts, _, v, _ = toy
-    options = (
-        {"cycles": 3, "cycle": 3, "samples": 5, "steps": 5}
-        if "latent" in method_options(name)
-        else {}
-    )
+    options = few(name, cycles=3, cycle=3)
     method = build_method(name, options)
     epochs = method.train(seen_part, seed=0, device=CPU)
     losses = next(epochs)
@@ -137,7 +142,7 @@ def test_yields_finite_losses_and_can_be_stopped_and_scored_between(name, toy, s
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name not in CLOSED_FORM])
 def test_every_parameter_of_the_network_is_trained(name, toy, seen_part):
-    options = {"cycles": 1, "cycle": 2} if "latent" in method_options(name) else {"epochs": 1}
+    options = few(name, epochs=1, cycles=1, cycle=2)
     method = build_method(name, options)
     for _ in method.train(seen_part, seed=0, device=CPU):
         pass
@@ -149,7 +154,7 @@ def test_every_parameter_of_the_network_is_trained(name, toy, seen_part):
 def test_inputs_are_left_as_they_were(name, toy, seen_part):
     data = seen_part
     before = [x.clone() for x in (data.v, data.v_masked, data.texts.sentence)]
-    options = {"cycles": 1, "cycle": 2} if "latent" in method_options(name) else {}
+    options = few(name, cycles=1, cycle=2)
     next(build_method(name, options).train(data, seed=0, device=CPU))
     after = [data.v, data.v_masked, data.texts.sentence]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
@@ -170,7 +175,7 @@ def test_other_widths_fit(name, with_head):
                                for s in sizes)  # fmt: skip
     texts = ClassTexts(sentence, verb, noun)
     data = with_head(TrainingData(v, v, torch.arange(40) % 6, texts))
-    options = {"cycles": 1, "cycle": 2, "steps": 2} if "latent" in method_options(name) else {}
+    options = few(name, cycles=1, cycle=2)
     method = build_method(name, options)
     next(method.train(data, seed=0, device=CPU))
     assert method.score(v, texts.take([1, 4])).shape == (40, 2)
