@@ -59,7 +59,7 @@ def test_features_without_a_head_are_refused_before_any_work(small_study, data):
     study.rewrite("fold-1", made={})
     config = ZeroShotConfig(method=("ridge", "align"))
     with pytest.raises(InputError, match=r"align: .*features.h5 hold no text head"):
-        run_experiments(study.features, study.run_dir, config, texts=study.texts)
+        run_experiments(study.files, study.run_dir, config, texts=study.texts)
     assert not (study.run_dir / "results.json").exists()
 
 
@@ -68,6 +68,6 @@ def test_a_study_names_unseen_classes_by_the_head(small_study):
     assert TextSource() in study.texts
     config = ZeroShotConfig(method=("align",), figures=False)
     run = ZeroShotRun(jobs=1)
-    found = run_experiments(study.features, study.run_dir, config, texts=study.texts, run=run)
+    found = run_experiments(study.files, study.run_dir, config, texts=study.texts, run=run)
     assert [entry.method for entry in found.entries] == ["align"]
     assert found.entries[0].accuracy > 0.5  # of three
