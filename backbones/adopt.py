@@ -115,7 +115,7 @@ def classes_seen(weights: Path) -> list[str] | None:
         return None
     facts = read_metadata(weights)
     if "saw" in facts:
-        return facts["saw"]  # type: ignore[no-any-return]
+        return facts["saw"]
     if facts.get("trained_elsewhere", True) or "seen" not in facts:
         return None  # adopted by a version that did not keep it
     return [facts["class_names"][label] for label in facts["seen"]]

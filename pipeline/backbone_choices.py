@@ -58,17 +58,14 @@ def with_texts(study: Study, config: PretrainConfig) -> tuple[PretrainConfig, np
     from smie_pipe.preprocessing.skeletons.store import SkeletonFile
     from smie_pipe.zeroshot.texts.embeddings import class_texts
 
-    config = dataclasses.replace(
-        config,
-        align_text=config.align_text or TextSource.text,
-        align_text_model=config.align_text_model or TextSource.model,
-    )
+    text, model = config.align_text or TextSource.text, config.align_text_model or TextSource.model
+    config = dataclasses.replace(config, align_text=text, align_text_model=model)
     with SkeletonFile(study.run.skeletons) as clips:
         names = clips.class_names
-    found = class_texts(names, source=config.align_text, model=config.align_text_model)
+    found = class_texts(names, source=text, model=model)
     if len(found) != len(names):
         raise InputError(
-            f"--align-text-model {config.align_text_model}: {len(found)} texts for {len(names)} "
+            f"--align-text-model {model}: {len(found)} texts for {len(names)} "
             "classes; one row a class is needed, in label order"
         )
     return config, found.sentence.numpy()

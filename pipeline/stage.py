@@ -68,7 +68,8 @@ class Stage(click.Command):
             raise _placed(error, ctx) from error
         except click.BadParameter as error:
             if error.param is not None and error.param.name in (ctx.default_map or {}):
-                error.message += f" (in {ctx.meta[FILE]}, unless the command line says it)"
+                said = f"{error.message} (in {ctx.meta[FILE]}, unless the command line says it)"
+                raise click.BadParameter(said, error.ctx, error.param, error.param_hint) from error
             raise
         ctx.args = [*ctx.args, *args[end:]]
         if not ctx.resilient_parsing:

@@ -447,6 +447,12 @@ def _two_ways(take: Callable[[Room, int], Array], pick: Callable[..., Array]) ->
     return lambda room: pick(take(room, 0), take(room, 1))
 
 
+def _least_distance(
+    joints: tuple[str, ...], others: tuple[str, ...]
+) -> Callable[[Room, int], Array]:
+    return lambda room, one: room.over_both(room.nearest(one, joints, others), "least")
+
+
 def _of_pair() -> Iterator[Measure]:
     """Measures between both bodies; the same whichever is called the first."""
     for how in ("mean", "least", "most"):
@@ -510,12 +516,7 @@ def _of_pair() -> Iterator[Measure]:
                 TRUNKS,
                 f"least distance of a {what} of one to the other's {where}; the {name} of the two "
                 "ways round",
-                _two_ways(
-                    lambda room, one, joints=joints, others=others: room.over_both(
-                        room.nearest(one, joints, others), "least"
-                    ),
-                    pick,
-                ),
+                _two_ways(_least_distance(joints, others), pick),
                 on="pair",
             )
 
@@ -557,11 +558,11 @@ def quantities(x: Array, place: Array | None = None) -> Array:
     x = np.asarray(x)
     scene = Scene(x, place)
     none = np.zeros(len(x), bool)
-    known = {
+    known: dict[str, Array] = {
         "body": ~none,
         "room": none if scene.room is None else scene.room.known[:, 0].all(1),
         "other": none if scene.other is None else scene.other.present,
-        "pair": none if scene.room is None else scene.room.both.any(1),
+        "pair": none if scene.room is None else np.any(scene.room.both, axis=1),
     }
     found: list[Array] = []
     for on in ("body", "room", "other", "pair"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +20,11 @@ HANDS = ("hand_left", "hand_right")
 FEET = ("foot_left", "foot_right")
 TOUCH = 0.4
 """Trunk lengths; hands nearer than this to each other count as touching."""
+OVER_FRAMES: dict[str, Callable[..., Array]] = {
+    "mean": np.nanmean,
+    "least": np.nanmin,
+    "most": np.nanmax,
+}
 
 
 class Room:
@@ -107,9 +113,7 @@ class Room:
         if how == "change":
             found[some] = [_ends(row[np.isfinite(row)]) for row in gone[some]]
         elif some.any():
-            found[some] = {"mean": np.nanmean, "least": np.nanmin, "most": np.nanmax}[how](
-                gone[some], axis=1
-            )
+            found[some] = OVER_FRAMES[how](gone[some], axis=1)
         return found
 
 

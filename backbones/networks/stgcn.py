@@ -46,7 +46,7 @@ def plain_stgcn(model: STGCN, x: Tensor) -> Tensor:
     n, c, t, v, m = x.shape
     x = model.data_bn(x.permute(0, 4, 3, 1, 2).reshape(n * m, v * c, t))
     x = x.view(n * m, v, c, t).permute(0, 2, 3, 1).contiguous()
-    for block, importance in zip(model.st_gcn_networks, model.edge_importance, strict=True):
+    for block, importance in zip(model.blocks(), model.edge_importance, strict=True):
         skip = 0 if block.residual is None else block.residual(x)
         y = block.gcn.conv(x)
         y = y.view(y.shape[0], SUBSETS, -1, y.shape[2], v)
@@ -333,14 +333,15 @@ class STGCN(Backbone):
     def _run(self, bodies: Tensor, copies: Tensor | None = None) -> Tensor:
         """Return features (B, 256) of bodies (B, T, V, C)."""
         graphs = [cast(Tensor, self.A) * importance for importance in self.edge_importance]
-        steps = list(zip(self._blocks(), graphs, strict=True))
+        steps = list(zip(self.blocks(), graphs, strict=True))
         if self.training:
             return self._train(bodies, steps, copies)
         folded = [(block, block.folded(graph)) for block, graph in steps]
         at_once = BODIES_AT_ONCE if bodies.device.type == "cpu" else len(bodies)
         return torch.cat([self._evaluate(some, folded) for some in bodies.split(at_once)])
 
-    def _blocks(self) -> list[Block]:
+    def blocks(self) -> list[Block]:
+        """Return the blocks in their order."""
         return [cast(Block, block) for block in self.st_gcn_networks]
 
     def _train(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -52,7 +52,7 @@ SAID = (
 )
 @json_option
 @pass_study
-def demo(study: Study, splits: int, layout: str, as_json: bool) -> None:
+def demo(study: Study, splits: int, layout: Literal["ntu", "pku"], as_json: bool) -> None:
     """Go the whole way on a simulated Kinect v2: raw files, four stages, a table.
 
     Without --run the files go to runs/demo. Needs the text model of the extra `demo` and no
@@ -65,7 +65,7 @@ def demo(study: Study, splits: int, layout: str, as_json: bool) -> None:
     draw_figures(study, results, ZeroShotConfig())
 
 
-def run_demo(study: Study, splits: int, layout: str) -> Results:
+def run_demo(study: Study, splits: int, layout: Literal["ntu", "pku"]) -> Results:
     """Simulate, then run the four stages as the commands do; return the results."""
     config = SimulateConfig(layout=layout, seed=study.seed)
     raw = study.run.path / f"raw-{layout}"

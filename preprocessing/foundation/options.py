@@ -85,9 +85,13 @@ class Choice:
         return tuple(map(str, words))
 
 
-@functools.cache
 def choices(cls: type) -> tuple[Choice, ...]:
     """Return the fields of a dataclass of choices, in their order."""
+    return _choices(cls)
+
+
+@functools.cache
+def _choices(cls: type) -> tuple[Choice, ...]:
     hints = typing.get_type_hints(cls, include_extras=True)
     return tuple(_choice(field, hints[field.name]) for field in dataclasses.fields(cls))
 

@@ -94,7 +94,8 @@ def _sorted(source: Path, files: Iterable[RawFile | Finding]) -> _Found:
     """Sort files by the layout that they belong to."""
     of_layout: dict[str, list[RawFile]] = defaultdict(list)
     lists: dict[str, list[RawFile]] = defaultdict(list)
-    others, findings = [], []
+    others: list[RawFile] = []
+    findings: list[Finding] = []
     for file in files:
         if isinstance(file, Finding):
             findings.append(file)

@@ -21,7 +21,7 @@ from smie_pipe.zeroshot.trials.experiment import run_experiments
 CPU = torch.device("cpu")
 ONE = ZeroShotRun(jobs=1)
 SMALL = {"epochs": 2, "batch": 64, "hidden1": 16, "hidden2": 8}
-SMALL |= {"cycles": 2, "cycle": 8, "samples": 10, "steps": 10, "width": 8}
+SMALL |= {"cycles": 2, "cycle": 8, "samples": 10, "steps": 10, "width": 8, "draws": 2}
 
 
 def _options(method):

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from smie_pipe.preprocessing.foundation.errors import InputError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Array = np.ndarray
-PerClip = TypeVar("PerClip")
+PerClip = TypeVar("PerClip", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,7 +120,7 @@ class AlignedVAEs(nn.Module):
 
 
 @dataclass
-class CADAVAE(OneNetwork):
+class CADAVAE(OneNetwork[AlignedVAEs]):
     """Latents from which either side rebuilds both; classes told apart by a softmax on them.
 
     Parameters

@@ -30,7 +30,7 @@ class Projections(nn.Module):
 
 
 @dataclass
-class DeViSE(OneNetwork):
+class DeViSE(OneNetwork[Projections]):
     """Dot product in a common linear space, hinge rank loss over all wrong seen classes.
 
     Parameters
@@ -82,7 +82,8 @@ class DeViSE(OneNetwork):
 
     def network(self, *widths: int) -> Projections:
         """Return the two maps for features and texts of these widths, untrained."""
-        return Projections(*widths, self.space)
+        visual, text = widths
+        return Projections(visual, text, self.space)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

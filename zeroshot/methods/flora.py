@@ -135,7 +135,7 @@ class FloraNet(nn.Module):
 
 
 @dataclass
-class Flora(OneNetwork):
+class Flora(OneNetwork[FloraNet]):
     """Clips and texts in one latent space; a class is scored by how well a flow fits the pair.
 
     1. Texts are attuned: ``f_c + (tau/k) sum cos(f_c, f_j) f_j`` over the k nearest seen classes
@@ -273,7 +273,8 @@ class Flora(OneNetwork):
 
     def network(self, *widths: int) -> FloraNet:
         """Return the networks for clips and texts of these widths and so many classes."""
-        return FloraNet(*widths, self.width)
+        visual, text, classes = widths
+        return FloraNet(visual, text, classes, self.width)
 
     def state(self) -> MethodState:
         """Return the networks with the seen texts, and the seed of the latents drawn."""

@@ -53,7 +53,7 @@ class JointSpaces(nn.Module):
 
 
 @dataclass
-class JPoSE(OneNetwork):
+class JPoSE(OneNetwork[JointSpaces]):
     """Hinge rank losses in three spaces, and triplets of clips in those of verbs and nouns.
 
     Parameters
@@ -118,7 +118,8 @@ class JPoSE(OneNetwork):
 
     def network(self, *widths: int) -> JointSpaces:
         """Return the spaces for clips, verbs and nouns of these widths, untrained."""
-        return JointSpaces(*widths, self.hidden, self.space)
+        visual, verb, noun = widths
+        return JointSpaces(visual, verb, noun, self.hidden, self.space)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

@@ -56,18 +56,18 @@ class Entry:
 
 
 _HERE = "smie_pipe.zeroshot.methods"
-_WORDS = {"parts_of_speech": True, "only_words": True}
 METHODS: dict[str, Entry] = {
     "smie": Entry(f"{_HERE}.smie:SMIE", "SMIE", without_masks="smie-wo-l2"),
     "smie-wo-l2": Entry(f"{_HERE}.smie:SMIEWithoutTemporal", "SMIE w/o L2", ablation_of="smie"),
     "devise": Entry(f"{_HERE}.devise:DeViSE", "DeViSE"),
     "relationnet": Entry(f"{_HERE}.relationnet:RelationNet", "RelationNet"),
     "revise": Entry(f"{_HERE}.revise:ReViSE", "ReViSE"),
-    "jpose": Entry(f"{_HERE}.jpose:JPoSE", "JPoSE", **_WORDS),
+    "jpose": Entry(f"{_HERE}.jpose:JPoSE", "JPoSE", parts_of_speech=True, only_words=True),
     "cada-vae": Entry(f"{_HERE}.cadavae:CADAVAE", "CADA-VAE"),
-    "synse": Entry(f"{_HERE}.cadavae:SynSE", "SynSE", **_WORDS),
+    "synse": Entry(f"{_HERE}.cadavae:SynSE", "SynSE", parts_of_speech=True, only_words=True),
     "sa-dvae": Entry(f"{_HERE}.sadvae:SADVAE", "SA-DVAE"),
     "flora": Entry(f"{_HERE}.flora:Flora", "Flora (one token)"),
+    "tdsm": Entry(f"{_HERE}.tdsm:TDSM", "TDSM (small denoiser)"),
     "contrastive": Entry(f"{_HERE}.contrastive:Contrastive", "contrastive"),
     "ridge": Entry(f"{_HERE}.ridge:Ridge", "ridge regression"),
     "align": Entry(f"{_HERE}.align:Align", "text head (ours)", in_all=False, text_head=True),

@@ -36,7 +36,7 @@ class RelationModule(nn.Module):
 
 
 @dataclass
-class RelationNet(OneNetwork):
+class RelationNet(OneNetwork[RelationModule]):
     """Relation scores by a sigmoid, squared error to 1 for the true class, 0 for the others.
 
     Parameters
@@ -91,7 +91,8 @@ class RelationNet(OneNetwork):
 
     def network(self, *widths: int) -> RelationModule:
         """Return the relation module for features and texts of these widths, untrained."""
-        return RelationModule(*widths, self.space, self.hidden)
+        visual, text = widths
+        return RelationModule(visual, text, self.space, self.hidden)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

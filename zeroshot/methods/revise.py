@@ -49,7 +49,7 @@ class Autoencoders(nn.Module):
 
 
 @dataclass
-class ReViSE(OneNetwork):
+class ReViSE(OneNetwork[Autoencoders]):
     """Hinge on head products, both reconstructions, contraction, and MMD between the codes.
 
     Parameters
@@ -113,7 +113,8 @@ class ReViSE(OneNetwork):
 
     def network(self, *widths: int) -> Autoencoders:
         """Return the autoencoders for features and texts of these widths, untrained."""
-        return Autoencoders(*widths, self.code, self.space)
+        visual, text = widths
+        return Autoencoders(visual, text, self.code, self.space)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

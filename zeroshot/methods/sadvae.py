@@ -139,7 +139,7 @@ class Critic(nn.Module):
 
 
 @dataclass
-class SADVAE(OneNetwork):
+class SADVAE(OneNetwork[DisentangledVAEs]):
     """Aligned autoencoders in which a part of the clip's latent need not be in the text.
 
     With r and n drawn from E_x(v) and z_t from E_y(t), all maps linear, a batch minimises::
@@ -289,7 +289,8 @@ class SADVAE(OneNetwork):
 
     def network(self, *widths: int) -> DisentangledVAEs:
         """Return the autoencoders for clips and texts of these widths, untrained."""
-        return DisentangledVAEs(*widths, self.semantic, self.rest, self.relu)
+        visual, text = widths
+        return DisentangledVAEs(visual, text, self.semantic, self.rest, self.relu)
 
     def state(self) -> MethodState:
         """Return the autoencoders, and the seed that the classifier takes; not the critic."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from smie_pipe.zeroshot.methods.registry import METHODS, method_class, method_na
 
 KEY = "smie-pipe method"
 VERSION = 1
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,17 @@ class Savable(Protocol):
 
 
 @dataclass
-class OneNetwork:
+class OneNetwork(Generic[Network]):
     """The two calls for a method whose whole trained state is the network ``net``.
 
     ``network`` builds it untrained from the widths of features and texts; ``train`` keeps these
     in ``widths``.
     """
 
-    net: nn.Module = field(init=False, repr=False, compare=False)
+    net: Network = field(init=False, repr=False, compare=False)
     widths: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
-    def network(self, *widths: int) -> nn.Module:
+    def network(self, *widths: int) -> Network:
         """Return the untrained network for features and texts of these widths."""
         raise NotImplementedError
 

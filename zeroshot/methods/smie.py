@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -66,7 +66,7 @@ class PairScores(NamedTuple):
 
 
 @dataclass
-class SMIE(OneNetwork):
+class SMIE(OneNetwork[Estimator]):
     """Global alignment by mutual information, with the temporal constraint.
 
     Parameters
@@ -121,7 +121,6 @@ class SMIE(OneNetwork):
     hidden1: int = 1024
     hidden2: int = 512
     precision: str = "float32"
-    net: Estimator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for option, allowed in CHOICES.items():
@@ -185,7 +184,8 @@ class SMIE(OneNetwork):
 
     def network(self, *widths: int) -> Estimator:
         """Return T for features and texts of these widths, untrained."""
-        return Estimator(*widths, self.hidden1, self.hidden2)
+        visual, text = widths
+        return Estimator(visual, text, self.hidden1, self.hidden2)
 
     @torch.no_grad()
     def score(self, v: Tensor, texts: ClassTexts) -> Tensor:

@@ -29,6 +29,7 @@ from smie_pipe.zeroshot.methods.revise import ReViSE, log_scaled
 from smie_pipe.zeroshot.methods.ridge import Ridge
 from smie_pipe.zeroshot.methods.sadvae import SADVAE
 from smie_pipe.zeroshot.methods.smie import SMIE
+from smie_pipe.zeroshot.methods.tdsm import TDSM, Denoiser, error_scores
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 
@@ -134,8 +135,7 @@ def _relationnet(method: RelationNet, texts: ClassTexts) -> LabelScorer:
 @torch.no_grad()
 def _revise(method: ReViSE, texts: ClassTexts) -> LabelScorer:
     net = method.net
-    code, head = net.visual_in, net.visual_head[0]
-    assert isinstance(head, nn.Linear)
+    code, head = net.visual_in, _linear(net.visual_head)
     classes = net.text_head(net.text_in(texts.sentence.to(code.weight)))
 
     def score(v: Tensor, code: Tensor, code_bias: Tensor, *rest: Tensor) -> Tensor:
@@ -157,8 +157,8 @@ def _revise(method: ReViSE, texts: ClassTexts) -> LabelScorer:
 @torch.no_grad()
 def _jpose(method: JPoSE, texts: ClassTexts) -> LabelScorer:
     net = method.net
-    layers = (net.verb.visual[0], net.noun.visual[0], net.visual[0])
-    verb, noun = (x.to(net.visual[0].weight) for x in texts.parts_of_speech(method.name))
+    layers = [_linear(part) for part in (net.verb.visual, net.noun.visual, net.visual)]
+    verb, noun = (x.to(layers[0].weight) for x in texts.parts_of_speech(method.name))
     features = torch.zeros(1, layers[0].in_features)
     classes = net(features, verb, noun)[-1][1]
 
@@ -171,10 +171,9 @@ def _jpose(method: JPoSE, texts: ClassTexts) -> LabelScorer:
         joint = torch.tanh(F.linear(torch.cat(spaces, dim=1), *weights[4:]))
         return F.normalize(joint, dim=1) @ classes.T
 
-    constants = {f"weight{i}": layer.weight for i, layer in enumerate(layers)}
-    biases = {f"bias{i}": layer.bias for i, layer in enumerate(layers)}
-    ordered = {k: x for i in range(3) for k, x in ((f"weight{i}", constants[f"weight{i}"]),
-                                                    (f"bias{i}", biases[f"bias{i}"]))}  # fmt: skip
+    ordered: dict[str, Tensor] = {}
+    for i, layer in enumerate(layers):
+        ordered |= {f"weight{i}": layer.weight, f"bias{i}": layer.bias}
     return LabelScorer(score, **ordered, classes=classes)
 
 
@@ -226,6 +225,16 @@ def _flora(method: Flora, texts: ClassTexts) -> LabelScorer:
 
 
 @label_scorer.register
+def _tdsm(method: TDSM, texts: ClassTexts) -> LabelScorer:
+    table = scaled(texts.sentence.to(method.net.mean))
+
+    def score(v: Tensor, net: Denoiser, table: Tensor, noises: Tensor) -> Tensor:
+        return error_scores(net, v, table, noises, method.predicts)
+
+    return LabelScorer(score, net=method.net, table=table, noises=method.noises())
+
+
+@label_scorer.register
 def _contrastive(method: Contrastive, texts: ClassTexts) -> LabelScorer:
     def score(v: Tensor, net: nn.Module, candidates: Tensor) -> Tensor:
         return F.normalize(net(normalise(v)), dim=1) @ candidates.T
@@ -272,3 +281,10 @@ def _align(method: Align, texts: ClassTexts) -> LabelScorer:
         return F.normalize(F.linear(v, weight, bias), dim=1) @ candidates.T
 
     return LabelScorer(score, weight=method.weight, bias=method.bias, candidates=candidates)
+
+
+def _linear(part: nn.Sequential) -> nn.Linear:
+    """Return the linear layer that a part of a network begins with."""
+    layer = part[0]
+    assert isinstance(layer, nn.Linear)
+    return layer

@@ -78,7 +78,7 @@ class LabelTexts:
         own = self._embedded(new, texts or {}) if new else {}
         if not texts:
             self.vectors.update(own)
-        rows = np.stack([own.get(label, self.vectors.get(label)) for label in labels])
+        rows = np.stack([own[name] if name in own else self.vectors[name] for name in labels])
         return self._as_texts(rows)
 
     def _as_texts(self, rows: np.ndarray) -> ClassTexts:

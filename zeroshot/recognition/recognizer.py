@@ -326,10 +326,11 @@ class Recognizer:
         self, sources: Source | Iterable[Source], fps: float, per_body: bool
     ) -> Iterator[ClipToName | str]:
         """Yield the clips of all sources; a text where a recording cannot be named."""
-        single = isinstance(sources, str | Path | np.ndarray)
-        for source in [sources] if single else sources:  # type: ignore[list-item,union-attr]
+        if isinstance(sources, (str, Path, np.ndarray)):
+            sources = [sources]
+        for source in sources:
             try:
-                for found in self.recordings(source, fps):  # type: ignore[arg-type]
+                for found in self.recordings(source, fps):
                     if isinstance(found, str):
                         yield found
                         continue

@@ -139,6 +139,7 @@ def clips_of(
     if found.finished is not None:
         return _of_finished(found, per_body)
     bodies, notes = _chosen(found, config)
+    parts: list[tuple[int | None, np.ndarray]]
     if per_body and len(bodies) > 1:
         parts = [(k, bodies[k : k + 1]) for k in range(len(bodies))]
     else:

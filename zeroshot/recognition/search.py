@@ -68,7 +68,7 @@ def search(
     if skeletons.name == SKELETONS and skeletons.is_file():
         if when:
             raise InputError(f"{skeletons}: its clips hold no time; search their raw recordings")
-        hits, faults = list(_in_skeletons(model, labels, skeletons)), []
+        hits, faults = list(_in_skeletons(model, labels, skeletons)), list[str]()
     else:
         hits, faults = _in_recordings(model, labels, source, when, fps)
     return sorted(hits, key=lambda hit: -hit.score), faults

@@ -10,6 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -36,7 +37,8 @@ COLOURS = (
 MARKS = ("o", "^", "s", "D", "v", "P", "X", "*")
 RIGHT, WRONG, OTHER = "#009E73", "#D55E00", "#BBBBBB"
 KINDS = ("png", "svg", "pdf")
-STYLE = {"svg.hashsalt": "smie-pipe", "svg.fonttype": "none", "pdf.fonttype": 42}
+# matplotlib's own type of the keys is a Literal of every name, and other in every version.
+STYLE: dict[Any, Any] = {"svg.hashsalt": "smie-pipe", "svg.fonttype": "none", "pdf.fonttype": 42}
 _DATED = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
 FEWEST_CLIPS = 5
 CLIPS_DRAWN = 2000

@@ -53,7 +53,12 @@ class ClassTexts:
 
     @classmethod
     def of_views(
-        cls, views: Sequence[Any], combine: str = "views", **parts: Tensor | None
+        cls,
+        views: Sequence[Any],
+        combine: str = "views",
+        *,
+        verb: Tensor | None = None,
+        noun: Tensor | None = None,
     ) -> ClassTexts:
         """Return the texts of several text sets, a table (K, D_m) each, as one.
 
@@ -63,8 +68,8 @@ class ClassTexts:
             ``views``: kept apart, and ``sentence`` is their concatenation. ``concat``: only the
             concatenation is left. ``mean``: only the mean is left. Rows are normalised before
             and after, so that every set weighs the same.
-        **parts
-            ``verb`` and ``noun``.
+        verb, noun
+            Embeddings of each class's verb and noun, as for the class.
 
         Notes
         -----
@@ -72,9 +77,9 @@ class ClassTexts:
         """
         tables = tuple(F.normalize(_float_tensor(table), dim=-1) for table in views)
         if combine == "mean":
-            return cls(torch.stack(tables).mean(0), **parts)
+            return cls(torch.stack(tables).mean(0), verb, noun)
         kept = tables if combine == "views" and len(tables) > 1 else ()
-        return cls(torch.cat(tables, 1), views=kept, **parts)
+        return cls(torch.cat(tables, 1), verb, noun, kept)
 
     def _tables(self) -> list[tuple[str, Tensor]]:
         named = (("sentence", self.sentence), ("verb", self.verb), ("noun", self.noun))
@@ -93,8 +98,9 @@ class ClassTexts:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> ClassTexts:
         """Return texts of which every table (K, D) is what ``change`` makes of it."""
-        parts = (None if t is None else change(t) for t in (self.sentence, self.verb, self.noun))
-        return ClassTexts(*parts, views=tuple(map(change, self._kept_apart())))
+        verb, noun = (None if t is None else change(t) for t in (self.verb, self.noun))
+        views = tuple(map(change, self._kept_apart()))
+        return ClassTexts(change(self.sentence), verb, noun, views)
 
     def _faults(self) -> list[str]:
         faults = []

@@ -74,7 +74,8 @@ def class_texts(
 
     if str(model).endswith(".npy"):
         rows = _ready_made(Path(model), len(class_names), source, parts_of_speech)
-        return ClassTexts(**{kind: torch.from_numpy(r) for kind, r in rows.items()})
+        tables = {kind: torch.from_numpy(r) for kind, r in rows.items()}
+        return ClassTexts(tables["sentence"], tables.get("verb"), tables.get("noun"))
     sets = text_sets(class_names, source)
     parts = _verbs_nouns(class_names, verbs_nouns) if parts_of_speech else {}
     loaded = TextModel(model, device)

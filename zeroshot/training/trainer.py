@@ -45,8 +45,9 @@ class Trainer:
         self, method: Method, data: TrainingData, epochs: int | None = None
     ) -> Iterator[tuple[int, dict[str, float]]]:
         """Train epoch by epoch; see ``smie_pipe.zeroshot.training.train.train``."""
-        how = {"seed": self.seed, "device": self.device, "stop": self.stop}
-        return train(method, data, epochs=epochs, **how)
+        return train(
+            method, data, epochs=epochs, seed=self.seed, device=self.device, stop=self.stop
+        )
 
     def trained(
         self, options: Mapping[str, Any], data: TrainingData, epochs: int | None = None

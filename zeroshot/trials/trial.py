@@ -61,9 +61,9 @@ class Texts:
 
     def tensors(self) -> ClassTexts:
         """Return them as a method takes them."""
-        parts = [None if t is None else torch.as_tensor(t) for t in (self.verb, self.noun)]
+        verb, noun = (None if t is None else torch.as_tensor(t) for t in (self.verb, self.noun))
         views = tuple(torch.as_tensor(view) for view in self.views)
-        return ClassTexts(torch.as_tensor(self.sentence), *parts, views)
+        return ClassTexts(torch.as_tensor(self.sentence), verb, noun, views)
 
     def for_split(self, seen: Sequence[int]) -> ClassTexts:
         """Return them for a split: centred on its seen classes' mean where that is asked for."""

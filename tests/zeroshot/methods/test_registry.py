@@ -33,13 +33,14 @@ QUICK = {
     "synse": {"lr": 1e-3, "cycles": 3, "cycle": 200, "latent": 32, "samples": 30},
     "sa-dvae": {"lr": 1e-3, "cycles": 3, "cycle": 200, "semantic": 32, "samples": 30},
     "flora": {"lr": 1e-3, "epochs": 4, "width": 32},
+    "tdsm": STEP | {"lr": 2e-3, "width": 48, "draws": 3},
     "contrastive": {"batch": 64},
     "ridge": {"alpha": 0.01},
     "prototypes": {},
     "align": {},
 }
 CLOSED_FORM = ("ridge", "prototypes", "align")
-FEW = {"samples": 5, "steps": 5, "width": 16}
+FEW = {"samples": 5, "draws": 2, "steps": 5, "width": 16}
 SEEN, UNSEEN = list(range(20)), list(range(20, 25))
 
 

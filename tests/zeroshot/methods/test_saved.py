@@ -15,7 +15,16 @@ from smie_pipe.zeroshot.methods.registry import METHODS, build_method, method_op
 from smie_pipe.zeroshot.methods.saved import KEY, load_method, save_method
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
-SHORT = {"epochs": 2, "cycles": 1, "cycle": 4, "steps": 5, "latent": 4, "width": 8, "batch": 16}
+SHORT = {
+    "epochs": 2,
+    "cycles": 1,
+    "cycle": 4,
+    "steps": 5,
+    "latent": 4,
+    "width": 8,
+    "draws": 2,
+    "batch": 16,
+}
 FACTS = {"text": "labels"}
 
 

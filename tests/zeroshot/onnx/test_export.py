@@ -25,7 +25,7 @@ from smie_pipe.zeroshot.onnx.scorers import label_scorer
 from smie_pipe.zeroshot.texts.class_texts import ClassTexts
 
 QUICK = {"epochs": 2, "cycles": 1, "cycle": 3, "samples": 5, "steps": 5, "hidden1": 24, "space": 8}
-QUICK["width"] = 8
+QUICK |= {"width": 8, "draws": 2}
 EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "onnx_example.py"
 LABELS = ["bow", "kick", "drink", "wave", "sit", "trinken, im Stehen"]
 RECIPE = {"frames": 50, "turn": "recipe"}

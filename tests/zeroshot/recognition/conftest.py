@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,16 +32,28 @@ class WordModel:
         return np.random.default_rng(seed).normal(size=16)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def word_model(tmp_path_factory):
+@contextmanager
+def of_words(cache: Path) -> Iterator[None]:
     """Put the model of words in the place of sentence-transformers, and the cache aside."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr("smie_pipe.zeroshot.texts.embeddings.TextModel", WordModel)
-    patch.setattr("smie_pipe.zeroshot.texts.models.TextModel", WordModel)
-    patch.setattr("smie_pipe.zeroshot.texts.models.bytes_to_fetch", lambda name: 0)
-    patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-    yield
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("smie_pipe.zeroshot.texts.embeddings.TextModel", WordModel)
+        patch.setattr("smie_pipe.zeroshot.texts.models.TextModel", WordModel)
+        patch.setattr("smie_pipe.zeroshot.texts.models.bytes_to_fetch", lambda name: 0)
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        yield
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    """Where texts embedded by the model of words are kept."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def word_model(cache):
+    """Use the model of words in this folder's tests, and in no others of the session."""
+    with of_words(cache):
+        yield
 
 
 def call(*words, code=0):
@@ -50,7 +64,7 @@ def call(*words, code=0):
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory, word_model) -> Path:
+def run(tmp_path_factory, cache) -> Path:
     """A run folder of eight simulated classes, two of them unseen; its raw files in ``raw``."""
     folder = tmp_path_factory.mktemp("recognition")
     amount = ("--classes", 8, "--performers", 4, "--views", 1, "--workers", 1)
@@ -60,7 +74,8 @@ def run(tmp_path_factory, word_model) -> Path:
     split = ("--split", "unseen:0,5", "--protocol", "subjects:1,3")
     call(*at, "extract", "--features", "kinematic", *split)
     texts = ("--text-model", "words", "--no-figures", "--jobs", 1)
-    call(*at, "zeroshot", "--method", "ridge,prototypes,smie:epochs=2", *texts)
+    with of_words(cache):  # set up before any module's fixtures
+        call(*at, "zeroshot", "--method", "ridge,prototypes,smie:epochs=2", *texts)
     return folder / "run"
 
 
@@ -71,10 +86,11 @@ def training(run) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model(training, tmp_path_factory) -> Path:
+def model(training, tmp_path_factory, cache) -> Path:
     """The model folder of that training."""
     out = tmp_path_factory.mktemp("models") / "ridge"
-    call("export-model", training, out)
+    with of_words(cache):
+        call("export-model", training, out)
     return out
 
 
