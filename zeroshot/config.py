@@ -163,6 +163,15 @@ class ZeroShotConfig:
             "What is measured",
         ),
     ] = "none"
+    transductive: Annotated[
+        Literal["none", "prototypes", "cache", "both"],
+        Option(
+            "Also score the unseen test clips together, in a table of its own: prototypes, by "
+            "the features of the clips that each class is surest of; cache, by those of the "
+            "clips scored before. No such figure is comparable with the others.",
+            "What is measured",
+        ),
+    ] = "none"
     also_optimistic: Annotated[
         bool,
         Option(

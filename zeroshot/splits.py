@@ -31,6 +31,7 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LONGEST_LIST = 12
 _ID = re.compile(r"[Aa]?\d+")
 _CODE = re.compile(r"[Aa]\d+")
+_FOLD = re.compile(r"(-seed\d+|(?<=[^\d-])-\d{1,2})$")
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,31 @@ class Split:
     """A division of a dataset's classes into seen and unseen ones.
 
     ``name`` is fit for a folder. ``group`` names the splits whose results are averaged (the
-    paper's three folds); a split that stands alone is its own group. ``validation_unseen`` are
-    the seen classes that the split's authors hold out to choose by, where they name any.
+    paper's three folds); a split that stands alone is its own group.
     """
 
     name: str
     dataset: str
     unseen: tuple[int, ...]
     source: str = ""
-    validation_unseen: tuple[int, ...] | None = None
-    group: str = ""
+
+    @property
+    def group(self) -> str:
+        """The name of the splits this one is averaged with; see ``group_of``."""
+        return group_of(self.name)
 
     def seen(self, classes: int) -> tuple[int, ...]:
         """Return the labels below ``classes`` that are not unseen, in order."""
         return tuple(sorted(set(range(classes)) - set(self.unseen)))
+
+
+def group_of(name: str) -> str:
+    """Return the group of the split of that name: ``ntu60-smie`` of its fold ``ntu60-smie-2``.
+
+    A trailing number after a word counts the folds, and so does a random split's seed
+    (``random-5-seed3``); a list of labels (``unseen-1-4``) is its own group.
+    """
+    return name if name.startswith("unseen-") else _FOLD.sub("", name)
 
 
 def resolve(
@@ -93,7 +105,7 @@ def resolve(
         labels = labels_of(spec, dataset, class_names, class_ids)
         name = _list_name(sorted(labels))
         unseen = _sorted(labels, f"split {spec!r}")
-        splits = [Split(name, dataset, unseen, "given as a list", group=name)]
+        splits = [Split(name, dataset, unseen, "given as a list")]
     else:
         splits = _named(spec.strip(), dataset)
     for split in splits:
@@ -155,7 +167,6 @@ def _draw(count: int, seed: int, dataset: str, classes: int) -> Split:
         dataset=dataset,
         unseen=tuple(sorted(int(label) for label in drawn)),
         source=f"drawn at random, seed {seed}",
-        group=f"random-{count}",
     )
 
 
@@ -255,7 +266,7 @@ def _read(path: Path, default_dataset: str | None) -> list[Split]:
 
 
 def _entry(path: Path, name: str, entry: Any, default_dataset: str | None) -> Split:
-    """Return one split of a file; ``...-1``, ``...-2`` are folds of the group ``...``."""
+    """Return one split of a file, its form and name checked."""
     where = f"{path}: split {name!r}"
     if not _SAFE_NAME.fullmatch(name):
         raise InputError(
@@ -264,17 +275,14 @@ def _entry(path: Path, name: str, entry: Any, default_dataset: str | None) -> Sp
         )
     if not isinstance(entry, dict) or "unseen" not in entry:
         raise InputError(f'{where}: expected an object with "unseen": [labels from 0]')
-    unknown = set(entry) - {"dataset", "source", "unseen", "validation_unseen"}
+    unknown = set(entry) - {"dataset", "source", "unseen"}
     if unknown:
         raise InputError(f"{where}: unknown keys {', '.join(sorted(unknown))}")
-    held_out = entry.get("validation_unseen")
     return Split(
         name=name,
         dataset=str(entry.get("dataset", default_dataset)),
         unseen=_labels(entry["unseen"], f"{where}, unseen"),
         source=str(entry.get("source", path.name)),
-        validation_unseen=None if held_out is None else _labels(held_out, f"{where}, validation"),
-        group=re.sub(r"(?<=\D)-\d{1,2}$", "", name),
     )
 
 
@@ -295,8 +303,7 @@ def _sorted(labels: tuple[int, ...], where: str) -> tuple[int, ...]:
 def _check(split: Split, classes: int) -> None:
     """Raise one error with everything that is wrong between a split and a class count."""
     faults = []
-    held_out = split.validation_unseen or ()
-    outside = [n for n in (*split.unseen, *held_out) if not 0 <= n < classes]
+    outside = [n for n in split.unseen if not 0 <= n < classes]
     if outside:
         faults.append(
             f"labels {', '.join(map(str, outside))} are outside 0..{classes - 1} "
@@ -307,8 +314,5 @@ def _check(split: Split, classes: int) -> None:
     seen = len(split.seen(classes))
     if seen < 2:
         faults.append(f"{seen} of {classes} classes would be seen; at least 2 are needed")
-    both = sorted(set(split.unseen) & set(held_out))
-    if both:
-        faults.append(f"labels {', '.join(map(str, both))} are both unseen and for validation")
     if faults:
         raise InputError(f"split {split.name!r}: {'; '.join(faults)}")

@@ -140,7 +140,7 @@ def scaled(table: Tensor) -> Tensor:
     """Bring unit rows to mean square 1 per entry, as normalised clips have.
 
     A linear layer could learn the factor, but its initial weights assume entries of this size:
-    unit rows of 768 enter 28 times too small, and the network starts out all but deaf to text.
+    unit rows of 768 enter 28 times too small, and the network hardly reads the text at first.
     """
     return table * math.sqrt(table.shape[1])
 

@@ -50,6 +50,7 @@ class Savable(Protocol):
         ...
 
 
+@dataclass
 class OneNetwork(Generic[Network]):
     """The two calls for a method whose whole trained state is the network ``net``.
 
@@ -57,8 +58,8 @@ class OneNetwork(Generic[Network]):
     in ``widths``.
     """
 
-    net: Network
-    widths: tuple[int, ...]
+    net: Network = field(init=False, repr=False, compare=False)
+    widths: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def network(self, *widths: int) -> Network:
         """Return the untrained network for features and texts of these widths."""

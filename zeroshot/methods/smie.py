@@ -2,6 +2,26 @@
 
 Equation numbers are the paper's: Zhou et al., Zero-shot Skeleton-based Action Recognition via
 Mutual Information Estimation and Maximization, 2023.
+
+=====  ==============================================  =======================================
+Eq.    What it says                                    Where it is computed
+=====  ==============================================  =======================================
+1      v = N(F_v(x)), a = F_e(e), N a LayerNorm        ``base.normalise``; F_v is the backbone
+                                                       (``backbones``), F_e the text model
+                                                       (``texts.embeddings``)
+2, 3   definition of mutual information I(V; A)        not computed: 4 estimates it from below
+4      m, the Jensen-Shannon estimate of I(V; A)       ``jsd``, on T of ``estimator.Estimator``
+5      L1 = -m                                         ``total_loss``
+6-8    motion of each frame, its share q_k of a clip   ``backbones.features.key_frames``; the
+                                                       frames of largest q_k are masked
+9      m^, the estimate with v^ of the masked clip     ``mutual_information``
+10     L2 = max(0, beta - (m - m^))                    ``total_loss``
+11     L = L1 + lambda L2                              ``total_loss``
+12     InfoNCE in place of 4                           ``infonce``
+=====  ==============================================  =======================================
+
+One batch is ``SMIE._step``: T on its pairs (``pair_scores``), m and m^, L, one step of Adam. At
+test time a clip gets the class of the highest T(v, a) (``SMIE.score``).
 """
 
 from __future__ import annotations
@@ -27,7 +47,6 @@ CHOICES = {
     "negatives": ("other-class", "roll"),
     "layer_norm": ("both", "train", "none"),
     "precision": ("float32", "bf16"),
-    "scoring": ("float32", "bf16"),
 }
 
 # Section 4.2 and table 1. PKU-MMD and NTU-60 are small beside NTU-120.
@@ -72,9 +91,14 @@ class SMIE(OneNetwork[Estimator]):
         as the public code does (``"train"``), nowhere (``"none"``).
     hidden1, hidden2
         Sizes of T's hidden layers, as in the public code.
-    precision, scoring
-        Arithmetic of training and of scoring. ``"bf16"`` is several times faster on hardware
-        that has it and rounds T's products to 8 bits; weights, sums and Adam stay in float32.
+    precision
+        Arithmetic of training. ``"bf16"`` is several times faster on hardware that has it and
+        rounds T's products to 8 bits; weights, sums and Adam stay in float32.
+
+    Attributes
+    ----------
+    net
+        T, once ``train`` or ``restore`` was called.
 
     Notes
     -----
@@ -97,7 +121,6 @@ class SMIE(OneNetwork[Estimator]):
     hidden1: int = 1024
     hidden2: int = 512
     precision: str = "float32"
-    scoring: str = "float32"
 
     def __post_init__(self) -> None:
         for option, allowed in CHOICES.items():
@@ -124,30 +147,40 @@ class SMIE(OneNetwork[Estimator]):
         labels, table = data.label.cpu(), data.texts.sentence.to(device)
         v, masked = self._visual(data, device)
         with seeded(seed):
-            net = self.network(v.shape[1], table.shape[1]).to(device)
-        self.net, self.widths = net, (v.shape[1], table.shape[1])
-        adam = torch.optim.Adam(net.parameters(), self.lr, fused=True)
+            self.net = self.network(v.shape[1], table.shape[1]).to(device)
+        self.widths = (v.shape[1], table.shape[1])
+        adam = torch.optim.Adam(self.net.parameters(), self.lr, fused=True)
         rng = torch.Generator().manual_seed(seed)
         negatives = 1 if self.estimator == "jsd" else self.infonce_negatives
         for epoch in range(self.epochs):
             adam.param_groups[0]["lr"] = self.lr * self._rate(epoch)
-            sums = torch.zeros(3, device=device)
+            sums = torch.zeros(2 if masked is None else 3, device=device)
             for batch in epoch_of_batches(labels, self.batch, self.negatives, negatives, rng):
-                batch = batch.to(device)
-                with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-                    scores = pair_scores(net, v, masked, table, batch)
-                m, m_hat = mutual_information(scores, self.estimator)
-                loss = total_loss(m, m_hat, self.beta, self.lam)
-                # Not asked of a GPU, which would have to catch up first.
-                kept = m_hat is not None and not v.is_cuda and bool(m - m_hat >= self.beta)
-                adam.zero_grad()
-                # A margin that is kept has no gradient: spare the way back over masked clips.
-                (-m if kept else loss).backward()
-                adam.step()
-                seen = [loss, m] if m_hat is None else [loss, m, m_hat]
-                sums[: len(seen)] += torch.stack(seen).detach() * len(batch.clips)
+                found = self._step(adam, v, masked, table, batch.to(device))
+                sums += found * len(batch.clips)
             means = (sums / len(labels)).tolist()
-            yield dict(zip(("loss", "m", "m_hat")[: len(seen)], means, strict=False))
+            yield dict(zip(("loss", "m", "m_hat"), means, strict=False))
+
+    def _step(
+        self,
+        adam: torch.optim.Optimizer,
+        v: Tensor,
+        masked: Tensor | None,
+        table: Tensor,
+        batch: Batch,
+    ) -> Tensor:
+        """Train T on one batch; returns the loss, m and, with L2, m^, without gradients."""
+        with torch.autocast(v.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            scores = pair_scores(self.net, v, masked, table, batch)
+        m, m_hat = mutual_information(scores, self.estimator)
+        loss = total_loss(m, m_hat, self.beta, self.lam)
+        # Where m leads by beta, L2 is 0 and has no gradient: skip the backward pass over the
+        # masked clips. On a GPU the question itself would wait for all work under way.
+        satisfied = m_hat is not None and not v.is_cuda and bool(m - m_hat >= self.beta)
+        adam.zero_grad()
+        (-m if satisfied else loss).backward()
+        adam.step()
+        return torch.stack([x for x in (loss, m, m_hat) if x is not None]).detach()
 
     def network(self, *widths: int) -> Estimator:
         """Return T for features and texts of these widths, untrained."""
@@ -159,7 +192,7 @@ class SMIE(OneNetwork[Estimator]):
         """T(v, a) of every clip with every class, shape (N, K)."""
         weight = self.net.visual.weight
         v = normalise(v.to(weight)) if self.layer_norm == "both" else v.to(weight)
-        return score_pairs(self.net, v, texts.sentence.to(weight), self.scoring).float().cpu()
+        return score_pairs(self.net, v, texts.sentence.to(weight)).float().cpu()
 
     def _check(self, data: TrainingData) -> None:
         if self.temporal and data.v_masked is None:
@@ -223,7 +256,7 @@ def pair_scores(
     other = pick(visual, batch.negatives.T.reshape(-1)).view(negatives, size, -1)
     scores = net.tail(torch.cat([(visual[:size] + text)[None], other + text])).float()
     positive, negative = scores.split([1, negatives])  # (1, B), (R, B)
-    # Apart from the others, so that backward can pass them by.
+    # Apart from the others, so that the backward pass can leave them out.
     last = None if masked is None else net.tail(net.visual(masked[batch.clips]) + text).float()
     return PairScores(positive[0], last, negative.T)
 

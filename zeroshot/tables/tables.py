@@ -16,6 +16,7 @@ from smie_pipe.zeroshot.tables.published import (
     TABLE_4_BEST,
     published_accuracy,
     published_difference,
+    published_later,
     published_without_masks,
 )
 from smie_pipe.zeroshot.tables.rows import (
@@ -39,6 +40,7 @@ from smie_pipe.zeroshot.tables.rows import (
 )
 from smie_pipe.zeroshot.tables.table import NOTHING, Table
 from smie_pipe.zeroshot.tables.text_table import text_table
+from smie_pipe.zeroshot.tables.transductive_table import transductive_table
 from smie_pipe.zeroshot.trials.results import Results
 from smie_pipe.zeroshot.trials.summaries import gzsl_figures
 
@@ -53,8 +55,9 @@ def tables(results: Results, *, only: bool = False, per_split: bool = False) -> 
     """Return every table that the results fill.
 
     Per split set, backbone, text and way of choosing: methods (the paper's tables 2 and 3),
-    SMIE's ablation (table 3), beta (table 4), generalised zero-shot; per split set: text sources
-    (tables 5 and 6). At the end, what lies in the folder without having been asked for.
+    SMIE's ablation (table 3), beta (table 4), generalised zero-shot, transductive; per split
+    set: text sources (tables 5 and 6). At the end, what lies in the folder without having been
+    asked for.
 
     Parameters
     ----------
@@ -89,7 +92,8 @@ def _setting_but_text(row: Row) -> tuple:
 def _of_setting(results: Results, rows: Sequence[Row], per_split: bool) -> list[Table]:
     sweeps = beta_sweeps(rows)
     found = [beta_table(results, sweep, per_split) for sweep in sweeps]
-    for more in (ablation_table(results, rows, per_split), gzsl_table(rows)):
+    others = (gzsl_table(rows), transductive_table(rows))
+    for more in (ablation_table(results, rows, per_split), *others):
         found += [] if more is None else [more]
     if any(len(sweep) == len(rows) for sweep in sweeps):
         return found  # the sweep says all that the table of methods would
@@ -101,7 +105,9 @@ def methods_table(results: Results, rows: Sequence[Row], per_split: bool = False
     rows = in_order(rows)
     base = reference(rows)
     table = _comparison("Methods", results, rows, base, name_and_options, per_split)
-    return Table(table.title, table.header, table.rows, [*table.notes, *_paper_smie(rows)])
+    later = dict.fromkeys(filter(None, (published_later(row.summary) for row in rows)))
+    notes = [*table.notes, *_paper_smie(rows), *later]
+    return Table(table.title, table.header, table.rows, notes)
 
 
 def _paper_smie(rows: Sequence[Row]) -> list[str]:

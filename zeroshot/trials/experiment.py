@@ -188,7 +188,12 @@ def _faults(split: str, found: FeatureSet, config: ZeroShotConfig) -> Iterable[s
     yield from _empty(found, "unseen_test", found.unseen, "test clips")
     if config.gzsl != "none" and not found.counts()["seen_test"]:
         yield "no test clips of seen classes, which --gzsl needs"
-    if (config.gzsl != "none" or config.select == "held-out") and len(found.seen) < FEWEST:
+    holds_out = (
+        config.gzsl != "none"
+        or config.select == "held-out"
+        or config.transductive in ("prototypes", "both")
+    )
+    if holds_out and len(found.seen) < FEWEST:
         yield f"{len(found.seen)} seen classes, at least {FEWEST} are needed to hold some out"
 
 
@@ -303,6 +308,8 @@ def _digest(task: Task, features: str) -> str:
         method_class(task.variant.spec), "cheap_refit", False
     ):
         config["calibrated"] = "every clip left out"
+    if task.config.transductive != "none":
+        config["transductive"] = task.config.transductive
     if task.texts.source.centred:
         config["centred"] = True
     said = {

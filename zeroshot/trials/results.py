@@ -74,6 +74,9 @@ class Result:
     text_digest
         Of the files that texts or embeddings were read from, so that two files of one name are
         two sources; empty for texts and models that go by their name alone.
+    transductive
+        ``accuracy`` and ``class_mean`` of each way to use all test clips together, where asked
+        for; comparable with no other figure here.
     saw_unseen
         Names of unseen classes that the backbone was trained on, with commas between; empty
         where it saw none, as it should be.
@@ -111,6 +114,7 @@ class Result:
     digest: str
     text_digest: str = ""
     saw_unseen: str = ""
+    transductive: dict[str, dict[str, float]] | None = None
 
     @property
     def key(self) -> tuple[str, int]:

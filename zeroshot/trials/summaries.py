@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smie_pipe.backbones.pretrainings import split_and_number
+from smie_pipe.zeroshot.splits import group_of
 
 if TYPE_CHECKING:
     from smie_pipe.zeroshot.trials.results import Result
@@ -62,15 +62,8 @@ GROUP_BY = (
 
 
 def split_set(split: str) -> str:
-    """Return the name of the set a split is averaged with: ``ntu60-smie`` of its three folds.
-
-    A trailing ``-1`` after a word counts the folds; a random split's seed does too; a list of
-    labels stands alone.
-    """
-    split, _ = split_and_number(split)
-    if split.startswith("unseen-"):
-        return split
-    return re.sub(r"(-seed\d+|(?<=[^\d-])-\d{1,2})$", "", split)
+    """Return the group of splits a result is averaged with, whatever pretraining it is of."""
+    return group_of(split_and_number(split)[0])
 
 
 def summarise(group: Sequence[Result]) -> Summary:

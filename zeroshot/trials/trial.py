@@ -33,6 +33,7 @@ from smie_pipe.zeroshot.texts.class_texts import ClassTexts, TextCentre
 from smie_pipe.zeroshot.training.held_out import choose
 from smie_pipe.zeroshot.training.train import Diverged, has_masked, seen_training_data
 from smie_pipe.zeroshot.training.trainer import Trainer, scores_of
+from smie_pipe.zeroshot.transductive.adapted import transduced
 from smie_pipe.zeroshot.trials.results import Result, result_from
 from smie_pipe.zeroshot.trials.variants import Variant
 
@@ -162,6 +163,11 @@ def perform(task: Task, stop: Callable[[], bool] = lambda: False) -> Result:
 
     seconds = dict(zip(("choose", "train", "score", "gzsl"), np.diff(clock).tolist(), strict=True))
     facts = {"options": options, "chosen": chosen, "seconds": seconds, "gzsl": gzsl}
+    facts["transductive"] = transduced(
+        *(scores, test.v.cpu().numpy(), test.truth),
+        task.config.transductive,
+        *(trainer, options, len(trained.history), data),
+    )
     result = _result(task, features, trained, measures, facts)
     _write(task, result, trained.history, scores, test, _keeper(task, options, trained))
     return result

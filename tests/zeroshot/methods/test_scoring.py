@@ -1,9 +1,9 @@
-"""All pairs at once, in float32 and in bf16."""
+"""All pairs at once, against pairs one by one."""
 
 import pytest
 import torch
 
-from smie_pipe.zeroshot.methods.estimator import Estimator, _folded, score_pairs
+from smie_pipe.zeroshot.methods.estimator import Estimator, score_pairs
 
 
 @pytest.fixture
@@ -30,28 +30,4 @@ def test_all_pairs_equal_pairs_one_by_one(net, clips, classes):
 
 def test_scores_of_no_clips_are_an_empty_table(net):
     v, a = pairs(1)
-    for precision in ("float32", "bf16"):
-        assert score_pairs(net, v[:0], a, precision).shape == (0, 7)
-
-
-@pytest.mark.parametrize("clips", [50, 2000, 2003])
-def test_bf16_scores_stay_near_float32(net, clips):
-    v, a = pairs(clips)
-    with torch.no_grad():
-        net.text.weight.mul_(8)  # as training does: texts must matter
-    exact, rounded = score_pairs(net, v, a), score_pairs(net, v, a, "bf16")
-    spread = exact.std(1).mean()
-    assert (rounded - exact).square().mean().sqrt() < 0.02 * spread
-    assert (rounded - exact).abs().max() < 0.1 * spread
-
-
-def test_folded_last_layer_gives_the_same_score(net):
-    """sum over positive columns of max(w o, 0), over negative ones of min(w o, 0)."""
-    weight, bias, positive = _folded(net)
-    hidden = torch.rand(9, 64)
-    with torch.no_grad():
-        o = hidden @ weight.float().T + bias
-        folded = o[:, :positive].clamp_min(0).sum(1) + o[:, positive:].clamp_max(0).sum(1)
-        expected = net.third(net.second(hidden).relu())[:, 0] - net.third.bias
-    assert 0 < positive < 32
-    torch.testing.assert_close(folded, expected, rtol=0, atol=3e-3)  # weights of 8 bits
+    assert score_pairs(net, v[:0], a).shape == (0, 7)

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from smie_pipe.backbones.pretrainings import pretraining_name
 from smie_pipe.preprocessing.foundation.errors import InputError
 from smie_pipe.zeroshot.trials.results import (
     Result,
@@ -197,8 +198,5 @@ def test_splits_that_are_averaged(split, name):
     assert split_set(split) == name
 
 
-def test_our_sets_are_the_groups_of_the_built_in_splits():
-    from smie_pipe.zeroshot.splits import built_in
-
-    for split in built_in():
-        assert split_set(split.name) == split.group
+def test_pretrainings_of_a_split_are_averaged_with_it():
+    assert split_set(pretraining_name("ntu60-smie-2", 3)) == "ntu60-smie"

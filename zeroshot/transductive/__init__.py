@@ -1,0 +1,1 @@
+"""Scores that look at all test clips together: a setting of its own."""
