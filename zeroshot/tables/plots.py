@@ -134,8 +134,8 @@ def _numbered(counts: Array, names: Sequence[str], width: float) -> Figure:
     longest = int(width / 3 / (LETTER * LABEL))
     shown = [f"{_wrap(name, longest, 1)}  {k}" for k, name in enumerate(names, 1)]
     guess = width - 0.6 - LETTER * LABEL * max(map(len, shown))
-    font = min(LABEL, 0.95 * 72 * guess / len(names))  # lines must not touch
-    side = width - 0.6 - LETTER * font * max(map(len, shown))
+    font = min(LABEL, 72 * guess / len(names))  # lines must not touch
+    side = width - 0.7 - LETTER * font * max(map(len, shown))
     cell = 72 * side / len(names)
     figure, axes, image = _matrix(counts, (width, side + 0.75), cell)
     turn = 90 if cell < 2 * LABEL else 0
