@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smie_pipe.following import follow_stream
 from smie_pipe.label_choice import check_one_given, chosen_labels
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
-from smie_pipe.stage import CommaList, Stage, json_option, overwrite_option, report
+from smie_pipe.stage import CommaList, Grouped, Stage, json_option, overwrite_option, report
 from smie_pipe.study import FAILED, Study, pass_study
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FORMATS = ("json", "csv", "tsv")
 SEGMENT_FORMATS = ("csv", "tsv", "json", "activitynet", "pku", "vtt", "srt", "eaf")
 BAR = 20
+LIVE = "Live"
 MEANING = (
     "score: 0 is the mean of the labels, 1 the spread of scores of seen-class clips. margin: the "
     "first label's score less the second's; below {none:.2f} none of the labels may fit."
@@ -33,7 +35,7 @@ MEANING = (
     cls=Stage,
     example='smie-pipe predict a.skeleton --model models/mine --labels "bow, kick, drink water"',
 )
-@click.argument("recordings", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("recordings", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--model",
     "folder",
@@ -69,6 +71,30 @@ MEANING = (
     help=f"Files to write: all, or of {', '.join(FORMATS)}; with --segments of "
     f"{', '.join(SEGMENT_FORMATS)}.",
 )
+@click.option(
+    "--follow",
+    metavar="FILE|-",
+    cls=Grouped,
+    group=LIVE,
+    help="Name a growing file, a pipe or the standard input while it comes, instead of "
+    "RECORDINGS: PKU-MMD text at --fps, or JSON lines. Ends with the stream or Ctrl-C.",
+)
+@click.option(
+    "--serve",
+    is_flag=True,
+    cls=Grouped,
+    group=LIVE,
+    help="Show it on a page of this computer, where other labels can be typed.",
+)
+@click.option(
+    "--idle",
+    "idle_s",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    cls=Grouped,
+    group=LIVE,
+    help="End where a followed file has not grown for so long; by default it is waited for.",
+)
 @click.option("--text-model", help="Folder of the text model, where its name is not found here.")
 @click.option("--own-method", metavar="FILE.py:CLASS", help="A method that is not built in.")
 @overwrite_option
@@ -86,6 +112,9 @@ def predict(
     segments: bool,
     top: int,
     fps: float,
+    follow: str | None,
+    serve: bool,
+    idle_s: float | None,
     output: Path | None,
     formats: Sequence[str],
     overwrite: bool,
@@ -98,6 +127,12 @@ def predict(
     Each recording, or each labelled action of a PKU-MMD recording, gets its labels ranked. A
     recording that cannot be named is said, the others go on, and the exit code is 1.
     """
+    if follow is None and (serve or idle_s is not None):
+        raise click.UsageError("--serve and --idle belong to --follow")
+    if follow is not None:
+        _check_follow(recordings, output, segments or per_body)
+    elif not recordings:
+        raise click.UsageError("give RECORDINGS, or --follow FILE")
     _check(recordings, labels, labels_file, output, formats, segments, overwrite, per_body)
     from smie_pipe.zeroshot.recognition.recognizer import Recognizer
 
@@ -106,6 +141,10 @@ def predict(
     )
     wanted, texts = chosen_labels(model, labels, labels_file)
     _say_twins(model, wanted, texts)
+    if follow is not None:
+        if follow_stream(model, follow, wanted, texts, fps, idle_s, serve, as_json):
+            ctx.meta[FAILED] = True
+        return
     if segments:
         found, faults = _segments(model, recordings, wanted, fps)
         text, values = _segment_table(found), [dataclasses.asdict(s) for s in found]
@@ -124,6 +163,17 @@ def predict(
     if faults:
         ctx.meta[FAILED] = True
     report(text, {"model": str(folder), "results": values}, as_json)
+
+
+def _check_follow(recordings: Sequence[Path], output: Path | None, other: bool) -> None:
+    if recordings:
+        raise click.UsageError(
+            f"--follow is of one stream: leave out {', '.join(map(str, recordings[:3]))}"
+        )
+    if other:
+        raise click.UsageError("--follow excludes --segments and --per-body")
+    if output is not None:
+        raise click.UsageError("--follow writes no files; send its output to one: > labels.txt")
 
 
 def _check(

@@ -22,7 +22,7 @@ SHARPNESS = 10.0
 
 
 @dataclass
-class Contrastive(OneNetwork):
+class Contrastive(OneNetwork[nn.Sequential]):
     """Cosine between a map of the clip's feature and the class text.
 
     In a batch of B clips and their texts, ``L = cos(W v_i, t_j) / temperature``, and the target

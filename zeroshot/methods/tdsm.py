@@ -83,7 +83,7 @@ class Denoiser(nn.Module):
 
 
 @dataclass
-class TDSM(OneNetwork):
+class TDSM(OneNetwork[Denoiser]):
     """Noise is taken off a clip's feature, told a class text; the least error names the class.
 
     With ``x_t = sqrt(abar) x + sqrt(1 - abar) eps`` of a standardised feature x, a step draws t
@@ -184,7 +184,8 @@ class TDSM(OneNetwork):
 
     def network(self, *widths: int) -> Denoiser:
         """Return the denoiser for features and texts of these widths, untrained."""
-        return Denoiser(*widths, self.width)
+        visual, text = widths
+        return Denoiser(visual, text, self.width)
 
     def state(self) -> MethodState:
         """Return the denoiser, and the seed of the noises that scores are made with."""

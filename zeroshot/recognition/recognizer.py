@@ -20,6 +20,7 @@ from smie_pipe.backbones.features.joined import ClipFeatures
 from smie_pipe.backbones.weights import load_backbone
 from smie_pipe.preprocessing.config import PreprocessConfig
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.npy import read_npy
 from smie_pipe.zeroshot.methods.saved import load_method
 from smie_pipe.zeroshot.recognition.label_texts import LabelTexts, TextFacts
 from smie_pipe.zeroshot.recognition.model_folder import (
@@ -188,11 +189,11 @@ class Recognizer:
             elif strict:
                 raise InputError(item)
             if batch and (len(batch) == BATCH or isinstance(item, str)):
-                yield from self._named(batch, labels, table)
+                yield from self.named(batch, labels, table)
                 batch = []
             if isinstance(item, str):
                 yield Prediction(item.partition(":")[0], (), fault=item)
-        yield from self._named(batch, labels, table)
+        yield from self.named(batch, labels, table)
 
     def segments(
         self,
@@ -235,7 +236,7 @@ class Recognizer:
         else:
             path = Path(source)
             if path.suffix == ".npy":
-                yield from_array(_load_array(path), path.stem, fps)
+                yield from_array(read_npy(path), path.stem, fps)
             else:
                 yield from recorded(path, self._recipe, whole=whole)
 
@@ -313,9 +314,22 @@ class Recognizer:
     ) -> np.ndarray:
         return self._method.score(self.features(x, place), table).numpy()
 
-    def _named(
+    def texts_of(
+        self, labels: Sequence[str], texts: Mapping[str, Sequence[str]] | None = None
+    ) -> ClassTexts:
+        """Return labels as the method reads them; see `named`.
+
+        Raises
+        ------
+        InputError
+            For labels that cannot be scored.
+        """
+        return self._texts.of(labels, texts)
+
+    def named(
         self, batch: Sequence[ClipToName], labels: Sequence[str], table: ClassTexts
     ) -> Iterator[Prediction]:
+        """Yield the predictions of clips; ``table`` is what `texts_of` returned for the labels."""
         if not batch:
             return
         scores = self._score(np.stack([clip.x for clip in batch]), table)
@@ -371,12 +385,3 @@ def _label_texts(folder: ModelFolder, text_model: str | None) -> LabelTexts:
     }
     vectors = dict(zip(said["labels"], arrays["vectors"], strict=True))
     return LabelTexts(facts, vectors, TextCentre(means) if means else None)
-
-
-def _load_array(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError):
-        raise InputError(
-            f"{path}: expected a .npy file of numbers, found another format"
-        ) from None

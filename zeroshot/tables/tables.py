@@ -16,6 +16,7 @@ from smie_pipe.zeroshot.tables.published import (
     TABLE_4_BEST,
     published_accuracy,
     published_difference,
+    published_later,
     published_without_masks,
 )
 from smie_pipe.zeroshot.tables.rows import (
@@ -104,7 +105,9 @@ def methods_table(results: Results, rows: Sequence[Row], per_split: bool = False
     rows = in_order(rows)
     base = reference(rows)
     table = _comparison("Methods", results, rows, base, name_and_options, per_split)
-    return Table(table.title, table.header, table.rows, [*table.notes, *_paper_smie(rows)])
+    later = dict.fromkeys(filter(None, (published_later(row.summary) for row in rows)))
+    notes = [*table.notes, *_paper_smie(rows), *later]
+    return Table(table.title, table.header, table.rows, notes)
 
 
 def _paper_smie(rows: Sequence[Row]) -> list[str]:

@@ -164,9 +164,14 @@ def perform(task: Task, stop: Callable[[], bool] = lambda: False) -> Result:
     seconds = dict(zip(("choose", "train", "score", "gzsl"), np.diff(clock).tolist(), strict=True))
     facts = {"options": options, "chosen": chosen, "seconds": seconds, "gzsl": gzsl}
     facts["transductive"] = transduced(
-        *(scores, test.v.cpu().numpy(), test.truth),
-        task.config.transductive,
-        *(trainer, options, len(trained.history), data),
+        scores,
+        test.v.cpu().numpy(),
+        test.truth,
+        ways=task.config.transductive,
+        trainer=trainer,
+        options=options,
+        epochs=len(trained.history),
+        data=data,
     )
     result = _result(task, features, trained, measures, facts)
     _write(task, result, trained.history, scores, test, _keeper(task, options, trained))

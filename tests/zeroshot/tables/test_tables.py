@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from smie_pipe.zeroshot.tables.published import TABLE_2, TABLE_3
+from smie_pipe.zeroshot.methods.registry import METHODS
+from smie_pipe.zeroshot.tables.published import LATER, LATER_SETTING, TABLE_2, TABLE_3
 from smie_pipe.zeroshot.tables.table import Table
 from smie_pipe.zeroshot.tables.tables import tables
 from smie_pipe.zeroshot.trials.results import Result, Results
@@ -461,3 +462,17 @@ def test_a_narrow_terminal_gets_columns_below():
     lines = table.text(30).splitlines()
     assert max(map(len, lines)) <= 30
     assert sum(line.startswith("name") for line in lines) == 2
+
+
+def test_later_papers_stand_in_a_note_with_setting_and_dagger_never_in_a_cell(tmp_path):
+    same = {"split": "ntu60-synse-55-5", "backbone": "shift-gcn"}
+    entries = [_result(tmp_path, method, **same) for method in ("smie", "sa-dvae")]
+    table = _tables(tmp_path, *entries)["Methods"]
+    said = [note for note in table.notes if note.startswith("SA-DVAE")]
+    assert len(said) == 1 and "82.37\N{DAGGER}" in said[0] and "another setting" in said[0]
+    assert not any("82.37" in cell for row in table.rows for cell in row)
+
+
+def test_every_later_figure_has_a_method_and_a_setting():
+    for figures in LATER.values():
+        assert set(figures) == set(LATER_SETTING) <= set(METHODS)
