@@ -23,7 +23,14 @@ from typing import NamedTuple
 import numpy as np
 
 from smie_pipe.preprocessing.foundation.errors import InputError
-from smie_pipe.preprocessing.raw.records import JOINT_COUNT, Lines, RawBodies, shown, to_float
+from smie_pipe.preprocessing.raw.records import (
+    JOINT_COUNT,
+    Lines,
+    RawBodies,
+    compiled_pays,
+    shown,
+    to_float,
+)
 
 NTU_SUFFIX = ".skeleton"
 BODY_FIELDS = 10
@@ -87,11 +94,9 @@ def read_skeleton(data: bytes, path: str) -> RawBodies:
     SkeletonFormatError
         With the line, where the file breaks the format.
     """
-    from smie_pipe.preprocessing.raw.fast_scan import (
-        scan_skeleton,  # numba takes half a second to import
-    )
+    if data and compiled_pays(len(data)):
+        from smie_pipe.preprocessing.raw.fast_scan import scan_skeleton
 
-    if data:
         sound, *found = scan_skeleton(np.frombuffer(data, np.uint8))
         if sound:
             return RawBodies(path, *found)

@@ -21,6 +21,7 @@ from smie_pipe.preprocessing.raw.records import (
     TRACKED,
     Lines,
     RawBodies,
+    compiled_pays,
     shown,
     to_float,
 )
@@ -104,11 +105,9 @@ def read_pku(data: bytes, path: str) -> RawBodies:
     every line. Only the line end after them shows that the last number is whole, see
     `ends_with_a_line`.
     """
-    from smie_pipe.preprocessing.raw.fast_scan import (
-        scan_pku,  # numba takes half a second to import
-    )
+    if data and compiled_pays(len(data)):
+        from smie_pipe.preprocessing.raw.fast_scan import scan_pku
 
-    if data:
         sound, frames, frame, place, xyz = scan_pku(np.frombuffer(data, np.uint8))
         if sound:
             return _all_tracked(path, frames, frame, place, xyz)

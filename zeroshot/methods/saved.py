@@ -140,7 +140,14 @@ def load_method(path: Path, own: str | None = None) -> Any:
             f"{path}: holds the method {facts['method']!r}, which is not built in: give its file "
             "with --own-method file.py:Class. Running it runs that file's code"
         )
-    method = method_class(spec if spec in METHODS else str(own))(**facts["options"])
+    made_of = method_class(spec if spec in METHODS else str(own))
+    try:
+        method = made_of(**facts["options"])
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: holds options that {spec!r} does not take here ({error}): it was written "
+            "by another version; train it again, or use the version that wrote it"
+        ) from error
     if not isinstance(method, Savable):
         raise InputError(f"{own}: has no state() and restore(), so it cannot be restored")
     try:
