@@ -379,6 +379,7 @@ def features_map(
             x, y, s=8, c=colour, marker=mark, linewidths=0, alpha=0.8, label=_wrap(names[k])
         )
     axes.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
+    place: Literal["outside right center", "outside lower center"]
     place = "outside right center" if wide else "outside lower center"
     columns = 2 if not wide or len(classes) > 24 else 1
     figure.legend(loc=place, ncols=columns, markerscale=1.4)
