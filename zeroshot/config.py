@@ -14,6 +14,7 @@ from smie_pipe.preprocessing.foundation.options import Option, check
 
 LABELS = "labels"
 SENTENCE_BERT = "all-mpnet-base-v2"
+FigureWidth = Literal["one-column", "two-column"]
 
 
 @dataclass(frozen=True)
@@ -184,10 +185,15 @@ class ZeroShotConfig:
     figures: Annotated[
         bool,
         Option(
-            "Draw confusion matrices, score bars, beta and loss curves and t-SNE as PNG and SVG.",
+            "Draw methods side by side, confusion matrices, score bars, beta and loss curves and "
+            "t-SNE as PNG, SVG and PDF.",
             "Output",
         ),
     ] = True
+    figure_width: Annotated[
+        FigureWidth,
+        Option("Draw them as wide as one column of a paper (3.3 inches) or two (7).", "Output"),
+    ] = "two-column"
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all of them in one message."""

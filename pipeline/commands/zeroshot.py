@@ -99,7 +99,7 @@ def draw_figures(study: Study, results: Results, config: ZeroShotConfig) -> None
     run, shown = study.run, results.of_interest()
     splits = {entry.split for entry in shown.entries}
     features = {split: FeatureFile(run.path / split / "features.h5") for split in splits}
-    drawn = draw(shown, features, study.seed)
+    drawn = draw(shown, features, study.seed, config.figure_width)
     logger.info("%d figures lie in %s, beside the results they show", len(drawn), run.path)
 
 

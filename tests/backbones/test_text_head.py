@@ -73,12 +73,12 @@ def test_it_learns_to_point_at_the_texts_and_travels_with_the_features(
 
 
 def test_the_classifier_is_not_disturbed_where_there_is_no_head(small_skeletons, tmp_path, texts):
-    plain = dataclasses.replace(CONFIG, align=False)
+    plain = dataclasses.replace(CONFIG, align=False, epochs=1)
     train(small_skeletons(), tmp_path / "a.safetensors", plain)
     train(small_skeletons(), tmp_path / "b.safetensors", plain, texts=texts)
     assert same(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
     assert load_text_head(tmp_path / "a.safetensors") == {}
-    light = dataclasses.replace(CONFIG, align_weight=1e-12)
+    light = dataclasses.replace(CONFIG, align_weight=1e-12, epochs=1)
     train(small_skeletons(), tmp_path / "c.safetensors", light, texts=texts)
     weight = "st_gcn_networks.3.tcn.2.weight"
     one, other = (load_file(tmp_path / f"{name}.safetensors")[weight] for name in "ac")
@@ -89,7 +89,7 @@ def test_the_classifier_is_not_disturbed_where_there_is_no_head(small_skeletons,
     "change", [{"align_weight": 3.0}, {"align_temperature": 0.5}, {"align_centre": False}]
 )
 def test_each_choice_has_an_effect(small_skeletons, tmp_path, texts, change):
-    skeletons = small_skeletons()
+    skeletons = small_skeletons(24)
     for name, config in (("a", CONFIG), ("b", dataclasses.replace(CONFIG, **change))):
         config = dataclasses.replace(config, epochs=1)
         train(skeletons, tmp_path / f"{name}.safetensors", config, texts=texts)

@@ -4,13 +4,15 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.skeletons.store import write_skeletons
 from smie_pipe.zeroshot.config import ZeroShotConfig, ZeroShotRun
 from smie_pipe.zeroshot.tables import figures as drawing
 from smie_pipe.zeroshot.tables import plots as figures
-from smie_pipe.zeroshot.tables.figures import draw, read_history, some_of_each
+from smie_pipe.zeroshot.tables.figures import clip_titles, draw, read_history, some_of_each
 from smie_pipe.zeroshot.trials.experiment import run_experiments
 
 NAMES = ["jump up", "pick up", "put on a hat/cap"]
@@ -25,11 +27,11 @@ def _texts(figure):
 
 def test_confusion_shows_every_count_and_no_zero():
     counts = np.array([[7, 0, 2], [1, 9, 0], [0, 0, 4]])
-    said = _texts(figures.confusion(counts, NAMES, "title"))
+    said = _texts(figures.confusion(counts, NAMES))
     for number in ("7", "2", "1", "9", "4"):
         assert number in said
     assert "0" not in said
-    assert "title" in said and "predicted" in said and "jump up" in said
+    assert "predicted" in said and "jump up" in said
 
 
 def test_confusion_with_a_class_without_clips_is_drawn():
@@ -78,7 +80,7 @@ def test_map_keeps_classes_apart_and_has_a_legend():
     apart = np.linalg.norm(places[:20].mean(0) - places[20:].mean(0))
     assert apart > 2 * own
     figure = figures.features_map(v, label, NAMES)
-    legend = [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
+    legend = [t.get_text() for t in figure.legends[0].get_texts()]
     assert legend == [NAMES[0], NAMES[2]]
 
 
@@ -120,7 +122,9 @@ def test_a_study_is_drawn_once(small_study, monkeypatch):
     drawn = draw(results, study.files)
     variants = {Path(entry.folder).parent for entry in results.entries}
     expected = {folder / name for folder in variants for name in ("confusion", "scores", "losses")}
-    expected |= {Path(name) for name in ("fold-1/tsne", "fold-1/seen_unseen", BETA)}
+    expected |= {
+        Path(name) for name in ("fold-1/tsne", "fold-1/seen_unseen", BETA, "methods_fold")
+    }
     assert {p.relative_to(study.run_dir).with_suffix("") for p in drawn} == expected
     assert {path.suffix for path in drawn} == {".png", ".svg", ".pdf"}
     assert all(_is_drawn(path) for path in drawn if path.suffix == ".png")
@@ -138,7 +142,11 @@ def test_a_study_is_drawn_once(small_study, monkeypatch):
         "losses",
         BETA,
         "seen_unseen",
+        "methods_fold",
     }
+    saved.clear()
+    draw(results, study.files, width="one-column")
+    assert {path.name for path in saved} == {path.stem for path in drawn}
 
 
 def _is_drawn(path):
@@ -191,7 +199,50 @@ def test_a_figure_that_fails_costs_no_other(small_study, monkeypatch, caplog):
         texts=study.texts,
         run=ZeroShotRun(jobs=1),
     )
-    monkeypatch.setattr(drawing.figures, "confusion", lambda *a: 1 / 0)
+    monkeypatch.setattr(drawing.figures, "confusion", lambda *a, **k: 1 / 0)
     monkeypatch.setattr(drawing.figures, "CLIPS_DRAWN", 20)
     assert {path.stem for path in draw(results, study.files)} == {"scores", "tsne"}
     assert "confusion is not drawn: ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("width", figures.WIDTHS)
+def test_24_classes_are_legible_in_their_width(width):
+    names = [f"a class with quite a long name {k}" for k in range(24)]
+    counts = np.full((24, 24), 3) + 90 * np.eye(24, dtype=int)
+    figure = figures.confusion(counts, names, width=figures.WIDTHS[width])
+    assert figure.get_figwidth() == figures.WIDTHS[width]
+    FigureCanvasAgg(figure).draw()
+    axes = figure.axes[0]
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert all(box.x0 >= 0 for box in [*boxes, axes.yaxis.label.get_window_extent()])
+    assert all(up.y0 >= down.y1 - 1.5 for up, down in zip(boxes, boxes[1:], strict=False))
+    sizes = [text.get_fontsize() for text in figure.findobj(matplotlib.text.Text)]
+    assert min(sizes) >= figures.SMALLEST
+    assert ("93" in _texts(figure)) == (width == "two-column")
+
+
+def test_methods_side_by_side_hold_means_and_splits():
+    figure = figures.methods(["SMIE", "ridge"], [[0.2, 0.4], [0.5]], chance=0.2, width=3.3)
+    axes = figure.axes[0]
+    np.testing.assert_allclose([bar.get_width() for bar in axes.patches], [30, 50])
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), [20, 40])
+    assert "chance" in _texts(figure)
+
+
+def test_of_many_clips_a_sample_is_mapped(monkeypatch):
+    mapped = []
+    monkeypatch.setattr(figures, "tsne", lambda v, seed: mapped.append(len(v)) or v[:, :2])
+    v = np.random.default_rng(0).normal(size=(figures.CLIPS_DRAWN + 500, 4))
+    figures.features_map(v, np.arange(len(v)) % 3, NAMES)
+    assert mapped == [figures.CLIPS_DRAWN]
+
+
+def test_clips_go_by_their_name_where_the_file_knows_them(tmp_path):
+    path = tmp_path / "skeletons.h5"
+    assert clip_titles(path, np.array([4]), ["wave"]) == ["wave (row 4)"]
+    x = np.zeros((3, 3, 2, 25, 2), np.float32)
+    columns = {"label": np.array([0, 1, 0]), "name": ["a", "b", "c"]}
+    write_skeletons(path, x, columns, class_names=["wave", "kick"])
+    assert clip_titles(path, np.array([2, 1]), ["wave", "kick"]) == ["wave (c)", "kick (b)"]
+    for rows, classes in (([2], ["kick"]), ([3], ["wave"])):  # of other clips, too few clips
+        assert clip_titles(path, np.array(rows), classes) == [f"{classes[0]} (row {rows[0]})"]
