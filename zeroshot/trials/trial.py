@@ -167,11 +167,11 @@ def perform(task: Task, stop: Callable[[], bool] = lambda: False) -> Result:
         scores,
         test.v.cpu().numpy(),
         test.truth,
-        ways=task.config.transductive,
-        trainer=trainer,
-        options=options,
-        epochs=len(trained.history),
-        data=data,
+        task.config.transductive,
+        trainer,
+        options,
+        len(trained.history),
+        data,
     )
     result = _result(task, features, trained, measures, facts)
     _write(task, result, trained.history, scores, test, _keeper(task, options, trained))
