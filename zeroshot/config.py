@@ -223,6 +223,14 @@ class ZeroShotRun:
             at_least=0,
         ),
     ] = 0
+    shard: Annotated[
+        str,
+        Option(
+            "K/N: do only the K-th of N shares of the trainings, as one job of an array of jobs "
+            "on one run folder. The same command without it then prints the tables of all.",
+            "Speed",
+        ),
+    ] = "1/1"
     overwrite: Annotated[
         bool,
         Option(
@@ -249,4 +257,13 @@ class ZeroShotRun:
 
     def __post_init__(self) -> None:
         """Refuse impossible values, all of them in one message."""
-        check(self, "zeroshot")
+        found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", self.shard)
+        possible = found is not None and 1 <= int(found[1]) <= int(found[2])
+        said = f"shard is {self.shard!r}, expected K/N with K from 1 to N, as in 2/8"
+        check(self, "zeroshot", [(not possible, said)])
+
+    @property
+    def share(self) -> slice:
+        """Which of all trainings, in their order, are this shard's."""
+        number, shards = map(int, self.shard.split("/"))
+        return slice(number - 1, None, shards)

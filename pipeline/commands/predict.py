@@ -12,8 +12,18 @@ import click
 from smie_pipe.following import follow_stream
 from smie_pipe.label_choice import check_one_given, chosen_labels
 from smie_pipe.preprocessing.foundation.errors import InputError, unknown_choice
-from smie_pipe.stage import CommaList, Grouped, Stage, json_option, overwrite_option, report
+from smie_pipe.stage import (
+    CommaList,
+    Grouped,
+    Stage,
+    build_config,
+    config_options,
+    json_option,
+    overwrite_option,
+    report,
+)
 from smie_pipe.study import FAILED, Study, pass_study
+from smie_pipe.zeroshot.recognition.segments import SegmentConfig
 
 if TYPE_CHECKING:
     from smie_pipe.zeroshot.recognition.prediction import Prediction
@@ -97,6 +107,7 @@ MEANING = (
 )
 @click.option("--text-model", help="Folder of the text model, where its name is not found here.")
 @click.option("--own-method", metavar="FILE.py:CLASS", help="A method that is not built in.")
+@config_options(SegmentConfig)
 @overwrite_option
 @json_option
 @click.pass_context
@@ -121,12 +132,16 @@ def predict(
     text_model: str | None,
     own_method: str | None,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """Name the actions in RECORDINGS: files or folders that preprocess reads, or .npy arrays.
 
     Each recording, or each labelled action of a PKU-MMD recording, gets its labels ranked. A
     recording that cannot be named is said, the others go on, and the exit code is 1.
     """
+    config = build_config(SegmentConfig, choices)
+    if config != SegmentConfig() and not segments:
+        raise click.UsageError("options of segments were given without --segments")
     if follow is None and (serve or idle_s is not None):
         raise click.UsageError("--serve and --idle belong to --follow")
     if follow is not None:
@@ -146,7 +161,7 @@ def predict(
             ctx.meta[FAILED] = True
         return
     if segments:
-        found, faults = _segments(model, recordings, wanted, fps)
+        found, faults = _segments(model, recordings, wanted, fps, config)
         text, values = _segment_table(found), [dataclasses.asdict(s) for s in found]
         if output is not None:
             _write_segments(found, output, formats, wanted)
@@ -214,7 +229,11 @@ def _say_twins(model: Recognizer, labels: list[str], texts: dict[str, list[str]]
 
 
 def _segments(
-    model: Recognizer, recordings: Sequence[Path], labels: list[str], fps: float
+    model: Recognizer,
+    recordings: Sequence[Path],
+    labels: list[str],
+    fps: float,
+    config: SegmentConfig,
 ) -> tuple[list[Segment], list[str]]:
     """Return the segments of all recordings, and why some have none."""
     found: list[Segment] = []
@@ -224,7 +243,7 @@ def _segments(
             faults.append(item)
             continue
         try:
-            found += model.segments(item, labels)
+            found += model.segments(item, labels, config=config)
         except InputError as error:
             faults.append(str(error))
     return found, faults

@@ -15,31 +15,44 @@ from typing import Annotated
 import numpy as np
 
 from smie_pipe.preprocessing.foundation.errors import InputError
+from smie_pipe.preprocessing.foundation.options import Option
 
 Array = np.ndarray
 BACKGROUND = -1
+SEGMENTS = "With --segments"
 
 
 @dataclass(frozen=True)
 class SegmentConfig:
     """Choices that decide which segments come out."""
 
-    lengths_s: Annotated[tuple[float, ...], "Lengths of the windows in seconds."] = (1.0, 2.0, 4.0)
-    stride_s: Annotated[float, "Seconds from one window to the next."] = 0.5
+    lengths_s: Annotated[
+        tuple[float, ...], Option("Lengths of the windows in seconds.", SEGMENTS)
+    ] = (1.0, 2.0, 4.0)
+    stride_s: Annotated[float, Option("Seconds from one window to the next.", SEGMENTS)] = 0.5
     mean_length_s: Annotated[
-        float, "Expected length of an action in seconds: the longer, the fewer changes."
+        float,
+        Option(
+            "Expected length of an action in seconds: the longer, the fewer changes.", SEGMENTS
+        ),
     ] = 3.0
     merge_gap_s: Annotated[
-        float, "Segments of one label with a gap shorter than this become one."
+        float, Option("Segments of one label with a gap shorter than this become one.", SEGMENTS)
     ] = 0.3
     still_m: Annotated[
         float,
-        "Background where joints move less than this between two frames (30 fps), in metres.",
+        Option(
+            "Background where joints move less than this between two frames (30 fps), in metres.",
+            SEGMENTS,
+        ),
     ] = 0.004
     background: Annotated[
         float | None,
-        "Margin over the mean label, in deviations of a recording's margins, at which an action "
-        "and background are as likely; by default only stillness is background.",
+        Option(
+            "Margin over the mean label, in deviations of a recording's margins, at which an "
+            "action and background are as likely; by default only stillness is background.",
+            SEGMENTS,
+        ),
     ] = None
 
     def __post_init__(self) -> None:

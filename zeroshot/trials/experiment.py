@@ -93,7 +93,7 @@ def run_experiments(
     asked = variants(config, facts.dataset, masked=masked)
     _check_text_heads(asked, features.values())
     tables = _texts(config, facts.class_names, texts, any(reads_words(v.spec) for v in asked))
-    tasks = _tasks(features, asked, tables, config, seed, device, run_dir)
+    tasks = _tasks(features, asked, tables, config, seed, device, run_dir)[run.share]
     tasks = [replace(task, save_model=run.save_model) for task in tasks]
     done = {task: None if run.overwrite else task.done() for task in tasks}
     return _perform(tasks, done, run_dir, processes_for(run.jobs, len(tasks), device))

@@ -63,6 +63,14 @@ def test_segments(model, form, tmp_path):
         assert (tmp_path / "out" / "long.vtt").read_text().startswith("WEBVTT")
 
 
+def test_a_high_background_leaves_no_segment(model, tmp_path):
+    steps = np.random.default_rng(2).normal(size=(150, 25, 3))
+    np.save(tmp_path / "long.npy", np.cumsum(steps, axis=0) * 0.05)
+    words = (tmp_path / "long.npy", "--labels", "kick something, drink water", "--segments")
+    assert " s  " in predict(model, *words, "--lengths-s", "1,2").stdout
+    assert "no action found" in predict(model, *words, "--background", 1000).stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -70,6 +78,9 @@ def test_segments(model, form, tmp_path):
         (("--labels", "a,,b"), 1, "label 2 is empty"),
         (("--labels", "a,b", "-f", "xls"), 1, "format"),
         (("--labels", "a,b", "--segments", "--per-body"), 2, "exclude each other"),
+        (("--labels", "a,b", "--stride-s", 0.2), 2, "without --segments"),
+        (("--labels", "a,b", "--segments", "--stride-s", 0), 2, "stride_s must be above 0"),
+        (("--labels", "a,b", "--segments", "--lengths-s", "1,x"), 2, "lengths"),
     ],
 )
 def test_misuse_is_one_message(model, recording, words, code, said):

@@ -556,3 +556,25 @@ def test_the_readmes_method_of_ones_own_runs_beside_the_others(small_study, tmp_
     accuracy = {entry.method: entry.accuracy for entry in found.entries}
     assert set(accuracy) == {"centroid", "ridge"}
     assert accuracy["centroid"] > found.entries[0].chance
+
+
+def test_shards_give_what_one_run_gives(small_study, monkeypatch):
+    study = small_study(TWO_FOLDS)
+    asked = {"method": ("ridge", SMIE), "seeds": 2}
+    whole = _run(study, **asked).entries
+    for path in study.run_dir.glob("*/*/seed-*/result.json"):
+        path.unlink()
+    counts = [
+        len(_run(study, replace(ONE, shard=f"{k}/3"), **asked).of_interest().entries)
+        for k in (3, 1, 2)
+    ]
+    assert counts == [2, 3, 3]
+    monkeypatch.setattr(Ridge, "train", _no_training)
+    gathered = _run(study, **asked).entries
+    assert [replace(e, seconds={}) for e in gathered] == [replace(e, seconds={}) for e in whole]
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1/0", "1", "a/b", "1/2/3", "-1/2", ""])
+def test_a_shard_that_cannot_be_is_refused_before_any_work(shard):
+    with pytest.raises(InputError, match="expected K/N with K from 1 to N"):
+        ZeroShotRun(shard=shard)
