@@ -50,7 +50,17 @@ def main(model, recording, labels="unseen", onnx=None, joints=None):
     print(f"{torch.get_num_threads()} thread(s), {len(names)} labels")
     clip = median(lambda: recognizer.predict(recording, names))
     print(f"one recording, model loaded (limit 50 ms): {1000 * clip:.1f} ms")
-    first = cold("smie-pipe", "predict", recording, "--model", model, "--labels", labels)
+    first = cold(
+        sys.executable,
+        "-m",
+        "smie_pipe",
+        "predict",
+        recording,
+        "--model",
+        model,
+        "--labels",
+        labels,
+    )
     print(f"first answer of a cold process, known labels (limit 2 s): {first:.2f} s")
     if onnx and joints:
         example = Path(__file__).parents[1] / "docs" / "onnx_example.py"
