@@ -190,7 +190,8 @@ class SADVAE(OneNetwork[DisentangledVAEs]):
     keeps z_t informative is the crossed error of the clips.
 
     One pass over 350 clips in batches of 32 is 11 steps, against some 1,100 on NTU-60; 20 passes
-    a round elsewhere make up for part of that, as five times more did worse.
+    a round elsewhere make up for part of that. The number was set by a look at one development
+    split, so it is no result.
     """
 
     name: ClassVar[str] = "sa-dvae"
