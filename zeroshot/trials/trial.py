@@ -102,6 +102,14 @@ class Task:
             name += f"_{self.config.select}"
         return Path(self.split) / name / f"seed-{self.seed}"
 
+    def forget_other(self) -> None:
+        """Take away a result that other options or another file of this name left here.
+
+        A training that fails would else stand in the tables with the score of the one before.
+        """
+        if self.done() is None:
+            (self.run_dir / self.folder / "result.json").unlink(missing_ok=True)
+
     def done(self) -> Result | None:
         """Return the stored result, if the same data and options made it."""
         path = self.run_dir / self.folder / "result.json"

@@ -71,10 +71,12 @@ def _attempt(task: Task) -> Result | str:
     try:
         return perform(task, stop=_stopped)
     except InputError as error:
+        task.forget_other()
         return f"{task.folder}: {error}"
     except Interrupted:
         raise
     except Exception as error:  # an own method's fault ends that method, not the study
+        task.forget_other()
         return f"{task.folder}: {own_traceback(error, task.variant.spec)}"
 
 

@@ -578,3 +578,17 @@ def test_shards_give_what_one_run_gives(small_study, monkeypatch):
 def test_a_shard_that_cannot_be_is_refused_before_any_work(shard):
     with pytest.raises(InputError, match="expected K/N with K from 1 to N"):
         ZeroShotRun(shard=shard)
+
+
+def test_a_method_that_fails_does_not_show_the_score_of_one_before(small_study, tmp_path):
+    study, file = small_study(), tmp_path / "own.py"
+    good = (
+        "from smie_pipe.zeroshot.methods.ridge import Ridge\nclass Own(Ridge):\n    name = 'own'\n"
+    )
+    file.write_text(good)
+    config = ZeroShotConfig(method=(f"{file}:Own",), figures=False)
+    run_experiments(study.files, study.run_dir, config, texts=study.texts)
+    file.write_text(good + "    def score(self, v, texts):\n        raise ValueError('oops')\n")
+    with pytest.raises(SomeFailed) as failed:
+        run_experiments(study.files, study.run_dir, config, texts=study.texts)
+    assert not failed.value.results.entries
